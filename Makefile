@@ -1,0 +1,39 @@
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+.PHONY: install train test test-slow lint type check golden lock clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml requirements.lock
+	test -x $(PYTHON) || python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --constraint requirements.lock --editable '.[dev]'
+	touch $@
+
+train: install  ## the quick run on the default data
+	$(PYTHON) -m fae.train experiment=quick category=wood objective=amplify
+
+test: install lint type
+	$(PYTHON) -m pytest
+
+test-slow: install
+	$(PYTHON) -m pytest -m slow
+
+lint: install
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+type: install
+	$(VENV)/bin/mypy
+
+check: test test-slow
+
+golden: install  ## rewrite the golden values, on purpose only
+	$(PYTHON) -m tests.golden
+
+lock: install  ## pin what is installed now
+	$(PYTHON) -m pip freeze --exclude-editable | sed 's/+cpu//' > requirements.lock
+
+clean:
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

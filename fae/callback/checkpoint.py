@@ -1,0 +1,77 @@
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from fae.files import whole
+
+
+class WholeCheckpointIO(TorchCheckpointIO):
+    """Writes beside the old file, then swaps; loads tensors and plain values only.
+
+    Lightning's own writer goes through the system's folder for temporary files, which may lie on another disk.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Save, or raise OSError and leave what was there."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole(path) as draft:
+            try:
+                torch.save(checkpoint, draft)
+            except RuntimeError as error:  # what torch.save makes of a full disk
+                raise OSError(None, str(error)) from error
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Load with `weights_only`, whatever was asked for."""
+        checkpoint: dict[str, Any] = torch.load(path, map_location=map_location or "cpu", weights_only=True)
+        return checkpoint
+
+
+class LastCheckpoint(Checkpoint):
+    """Keeps `last.ckpt`: every so many steps, after each validation, on SIGTERM, and at the end.
+
+    It is saved where Lightning can resume without repeating or skipping a validation: not before a validation
+    that is due, but after it.
+
+    Args:
+        path: the file.
+        every_n_steps: how often, at least.
+
+    Raises:
+        ValueError: `every_n_steps` is not positive.
+    """
+
+    def __init__(self, path: str, every_n_steps: int) -> None:
+        if every_n_steps < 1:
+            raise ValueError(f"every_n_steps (={every_n_steps}) must be at least 1")
+        self.path = path
+        self.every_n_steps = every_n_steps
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        """Save when it is time and no validation follows."""
+        step = trainer.global_step
+        if step % self.every_n_steps == 0 and step % int(trainer.val_check_interval) != 0:
+            trainer.save_checkpoint(self.path)
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Save, with what the other callbacks made of the validation."""
+        if not trainer.sanity_checking:
+            trainer.save_checkpoint(self.path)
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        """Save on SIGTERM, which Lightning raises between two steps; after other errors the state is unsound."""
+        if isinstance(exception, SIGTERMException):
+            trainer.save_checkpoint(self.path)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Save the end, so that a run killed while scoring does not train again."""
+        trainer.save_checkpoint(self.path)

@@ -1,0 +1,43 @@
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+
+class FiniteLoss(Callback):
+    """Stops the run when the loss is no longer a number.
+
+    Args:
+        every_n_steps: how often the host looks; every step is watched on the device, without waiting for it.
+    """
+
+    def __init__(self, every_n_steps: int) -> None:
+        self.every_n_steps = every_n_steps
+        self._finite: Tensor | None = None
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, *_: Any
+    ) -> None:
+        """Watch one step.
+
+        Raises:
+            FloatingPointError: the loss was NaN or infinite.
+        """
+        finite = torch.isfinite(outputs["loss"]).all()
+        self._finite = finite if self._finite is None else self._finite & finite
+        step = trainer.global_step
+        if step % self.every_n_steps == 0 or step % int(trainer.val_check_interval) == 0:
+            self._check(step)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Watch the last steps."""
+        self._check(trainer.global_step)
+
+    def _check(self, step: int) -> None:
+        if self._finite is not None and not bool(self._finite):
+            raise FloatingPointError(
+                f"the loss became NaN or infinite at or shortly before step {step}; lower optimizer.lr, "
+                "or set trainer.precision=32-true. The last checkpoint was written before it"
+            )

@@ -1,0 +1,106 @@
+"""The schema of the configuration's root, what OmegaConf resolves for it, and the check of its leaves."""
+
+import difflib
+import inspect
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.utils import get_object
+from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
+
+
+@dataclass
+class Category:
+    """Facts of a category; other keys read them."""
+
+    name: str = MISSING
+    image_size: Any = None
+    kernel_size: int = 3
+    rotate: bool = False
+    flip_horizontal: bool = False
+    flip_vertical: bool = False
+
+
+@dataclass
+class Monitor:
+    """The validation quantity that picks the best checkpoint and stops training."""
+
+    quantity: str = MISSING
+    mode: str = MISSING
+
+
+@dataclass
+class TrainConfig:
+    """The root keys of conf/train.yaml; all others are refused."""
+
+    seed: int = 0
+    run_dir: str | None = None
+    cache_dir: str = MISSING
+    heatmaps: int = 16
+    tags: list[str] = field(default_factory=list)
+    category: Category = field(default_factory=Category)
+    monitor: Monitor = field(default_factory=Monitor)
+    data: Any = MISSING
+    model: Any = MISSING
+    objective: Any = MISSING
+    corruption: Any = MISSING
+    score: Any = MISSING
+    optimizer: Any = MISSING
+    scheduler: Any = MISSING
+    trainer: Any = MISSING
+    logger: Any = MISSING
+    callback: Any = MISSING
+
+
+def register() -> None:
+    """Make schema and resolvers known to Hydra; idempotent."""
+    ConfigStore.instance().store(name="train_schema", node=TrainConfig)
+    OmegaConf.register_new_resolver(
+        "fraction", lambda whole, part: max(1, round(whole * part)), replace=True, use_cache=False
+    )
+
+
+def conf_dir() -> str:
+    """The folder of the configuration tree: inside the package in a wheel, beside it in a checkout.
+
+    Raises:
+        FileNotFoundError: it is in neither place.
+    """
+    here = Path(__file__).resolve().parent
+    for folder in (here / "conf", here.parent / "conf"):
+        if (folder / "train.yaml").is_file():
+            return str(folder)
+    raise FileNotFoundError(f"no conf/train.yaml in {here} or beside it; reinstall the package")
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """A half-sentence that suggests the valid name nearest to a wrong one."""
+    names = sorted(valid)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"valid names: {', '.join(names)}"
+
+
+def check_leaves(node: Any, path: str = "") -> None:
+    """Check that every leaf holds only arguments of its `_target_`.
+
+    Raises:
+        ValueError: naming the unknown key and the nearest valid one.
+    """
+    if isinstance(node, ListConfig):
+        for i, child in enumerate(node):
+            check_leaves(child, f"{path}[{i}]")
+    if not isinstance(node, DictConfig):
+        return
+    target = node.get("_target_")
+    if target is not None:
+        parameters = inspect.signature(get_object(target)).parameters
+        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+            for key in node:
+                if not str(key).startswith("_") and key not in parameters:
+                    raise ValueError(f"unknown key {path}.{key}; {nearest(str(key), parameters)} ({target})")
+    for key in node:
+        if not OmegaConf.is_missing(node, key):
+            check_leaves(node[key], f"{path}.{key}" if path else str(key))

@@ -1,0 +1,27 @@
+import math
+
+import torch
+from torch import Generator, Tensor
+
+Range = tuple[float, float]
+
+
+def check_range(name: str, bounds: Range, low: float, high: float = math.inf) -> Range:
+    """Return `bounds` as a tuple of floats.
+
+    Raises:
+        ValueError: it is no increasing pair inside [low, high].
+    """
+    if len(bounds) != 2 or not low <= bounds[0] <= bounds[1] <= high:
+        raise ValueError(f"{name} (={list(bounds)}) must be [smallest, largest] within [{low:g}, {high:g}]")
+    return float(bounds[0]), float(bounds[1])
+
+
+def uniform(bounds: Range, shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Uniform numbers on the CPU."""
+    return bounds[0] + (bounds[1] - bounds[0]) * torch.rand(shape, generator=generator)
+
+
+def log_uniform(bounds: Range, shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Numbers on the CPU whose logarithm is uniform; every scale is equally frequent."""
+    return uniform((math.log(bounds[0]), math.log(bounds[1])), shape, generator).exp()

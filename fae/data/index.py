@@ -1,0 +1,101 @@
+"""Which images, labels and masks a data set holds; reads file names only, and no randomness."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+GOOD = "good"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image file; `mask` is the file that outlines its defect, where there is one."""
+
+    path: Path
+    defect_type: str = GOOD
+    mask: Path | None = None
+
+    @property
+    def label(self) -> int:
+        """0 = normal, 1 = anomalous."""
+        return int(self.defect_type != GOOD)
+
+
+@dataclass(frozen=True)
+class Index:
+    """A data set: its name for results, its samples, and what a user must be told about it."""
+
+    dataset: str
+    train: tuple[Sample, ...]
+    test: tuple[Sample, ...] = ()
+    has_masks: bool = False
+    notes: tuple[str, ...] = ()
+
+
+Source = Callable[[str | None, str], Index]
+"""`(root, category) -> Index`; what `data.source` builds."""
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Image files directly in a folder, by name; any suffix that Pillow opens, in any case; no hidden files."""
+    known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in known and not p.name.startswith("."))
+
+
+def layout(folder: Path, dataset: str) -> Index:
+    """Index a folder in the MVTec AD layout.
+
+    `train/good`, `test/<defect_type>` and `ground_truth/<defect_type>/<name>_mask.<suffix>` (or without `_mask`);
+    `test` and `ground_truth` may be absent as a whole, which is noted.
+
+    Raises:
+        FileNotFoundError: `train/good` or a mask is missing.
+        ValueError: `train/good` holds too few images.
+    """
+    train = folder / "train" / GOOD
+    if not train.is_dir():
+        raise FileNotFoundError(
+            f"no folder {train}: the MVTec AD layout keeps normal training images in train/good; see data.root"
+        )
+    normal = tuple(Sample(path) for path in images_in(train))
+    check_training_images(len(normal), train)
+    types = sorted(d for d in (folder / "test").iterdir() if d.is_dir()) if (folder / "test").is_dir() else []
+    truth = folder / "ground_truth"
+    test = tuple(
+        Sample(path, d.name, _mask(path, truth / d.name) if truth.is_dir() and d.name != GOOD else None)
+        for d in types
+        for path in images_in(d)
+    )
+    notes = []
+    if not test:
+        notes.append(f"no test images below {folder / 'test'}: training only, no metrics")
+    elif not truth.is_dir():
+        notes.append(f"no folder {truth}: image metrics only, no pixel metrics")
+    return Index(dataset, normal, test, truth.is_dir(), tuple(notes))
+
+
+def check_training_images(count: int, folder: Path) -> None:
+    """Check that a split into training and validation is possible.
+
+    Raises:
+        ValueError: there are fewer than three images.
+    """
+    if count < 3:
+        raise ValueError(
+            f"{folder} holds {count} readable image name(s); at least 3 are needed, one to train and two to validate"
+        )
+
+
+def _mask(image: Path, folder: Path) -> Path:
+    """The mask of an image, by name."""
+    found = images_in(folder) if folder.is_dir() else []
+    for stem in (f"{image.stem}_mask", image.stem):
+        for path in found:
+            if path.stem.lower() == stem.lower():
+                return path
+    raise FileNotFoundError(
+        f"no mask for {image}: expected {folder / (image.stem + '_mask.png')}; add it, "
+        "or remove the whole ground_truth folder to get image metrics only"
+    )

@@ -1,0 +1,237 @@
+import itertools
+import logging
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import lightning
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from fae.data.augment import augment
+from fae.data.crop import as_size, crop_size, crop_stages, random_crop
+from fae.data.index import Index, Sample, Source
+from fae.data.read import ASPECTS, fit, fit_mask, read_image, read_mask
+from fae.data.seed import SHUFFLE, SPLIT, TRAIN, VALIDATE, generator
+from fae.types import Batch, Corruption, Images
+
+log = logging.getLogger(__name__)
+
+
+class Raw(NamedTuple):
+    """A batch as a loader yields it: decoded bytes, and the step that seeds its random numbers."""
+
+    image: Tensor
+    """`(B, 3, H, W)` uint8."""
+    step: int
+
+
+class Split(NamedTuple):
+    """The decoded images of a split, in the order of their samples."""
+
+    samples: tuple[Sample, ...]
+    image: Tensor
+    """`(N, 3, H, W)` uint8."""
+    content: Tensor
+    """`(N, 1, H, W)` bool, False where the image was padded."""
+    shapes: tuple[tuple[int, ...], ...]
+    """`(height, width)` of each file."""
+
+
+class DataModule(lightning.LightningDataModule):
+    """Decodes a data set once and serves it: crops and corruptions on the device, all seeded.
+
+    Every random number is a function of (seed, step, rank), so that a resumed run equals an uninterrupted one.
+
+    Args:
+        source: `(root, category) -> Index`.
+        root: see the source.
+        category: see the source.
+        corruption: the damage to learn from.
+        batch_size: images a step.
+        max_steps: length of training, for the crop schedule.
+        image_size: pixels, a number or `[height, width]`; None keeps the images' own, common size.
+        aspect: "stretch" or "pad", see `fae.data.read.fit`.
+        crop_sizes: see `fae.data.crop.crop_stages`.
+        rotate: see `fae.data.augment.augment`; so are the flips.
+        flip_horizontal: mirroring left and right is admissible.
+        flip_vertical: mirroring top and bottom is admissible.
+        val_fraction: part of the training images that is held out, at least two images.
+        val_corruptions: corrupted copies of each held-out image.
+        seed: of the split, the order and the corruptions.
+
+    Raises:
+        ValueError: an argument is outside its domain.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        root: str | None,
+        category: str,
+        corruption: Corruption,
+        batch_size: int,
+        max_steps: int,
+        image_size: int | Sequence[int] | None = None,
+        aspect: str = "stretch",
+        crop_sizes: Sequence[int | Sequence[int]] | None = None,
+        rotate: bool = True,
+        flip_horizontal: bool = True,
+        flip_vertical: bool = True,
+        val_fraction: float = 0.05,
+        val_corruptions: int = 4,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if aspect not in ASPECTS:
+            raise ValueError(f"data.aspect (={aspect!r}) must be one of {ASPECTS}")
+        if not 0 < val_fraction < 1:
+            raise ValueError(
+                f"data.val_fraction (={val_fraction}) must lie between 0 and 1; the paper uses 0.05"
+            )
+        for name, value in (("batch_size", batch_size), ("val_corruptions", val_corruptions)):
+            if value < 1:
+                raise ValueError(f"data.{name} (={value}) must be at least 1")
+        self.source, self.root, self.category = source, root, category
+        self.corruption = corruption
+        self.batch_size, self.max_steps = batch_size, max_steps
+        self.image_size = None if image_size is None else as_size("data.image_size", image_size)
+        self.aspect, self.crop_sizes = aspect, crop_sizes
+        self.symmetry = (rotate, flip_horizontal, flip_vertical)
+        self.val_fraction, self.val_corruptions = val_fraction, val_corruptions
+        self.seed = seed
+
+    @cached_property
+    def index(self) -> Index:
+        """The files, read from disk once; see the source for the errors."""
+        return self.source(self.root, self.category)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Decode every image and mask, once, so that a bad file is an error before training starts.
+
+        Raises:
+            ValueError: a file is unreadable, sizes differ, or a mask does not fit its image.
+        """
+        if hasattr(self, "train"):
+            return
+        samples = self.index.train
+        held_out = min(len(samples) - 1, max(2, round(self.val_fraction * len(samples))))
+        order = torch.randperm(len(samples), generator=generator(self.seed, SPLIT)).tolist()
+        self.val = self._decode([samples[i] for i in sorted(order[:held_out])])
+        self.train = self._decode([samples[i] for i in sorted(order[held_out:])])
+        self.test = self._decode(self.index.test)
+        self.mask, self.has_mask = self._decode_masks()
+        height, width = self.train.image.shape[-2:]
+        self.stages = crop_stages(self.crop_sizes, (height, width))
+
+    def _decode(self, samples: Sequence[Sample]) -> Split:
+        images, contents, shapes = [], [], []
+        for sample in samples:
+            image = read_image(sample.path)
+            shapes.append(image.shape[:2])
+            if self.image_size is None:
+                self.image_size, self._model_file = (image.shape[0], image.shape[1]), sample.path
+            if hasattr(self, "_model_file") and image.shape[:2] != self.image_size:
+                raise ValueError(
+                    f"{sample.path} has {image.shape[0]}×{image.shape[1]} pixels, {self._model_file} "
+                    f"{self.image_size[0]}×{self.image_size[1]}; set data.image_size to bring all to one size"
+                )
+            image, (height, width) = fit(image, self.image_size, self.aspect)
+            content = np.zeros(self.image_size, dtype=np.bool_)
+            content[:height, :width] = True
+            images.append(image)
+            contents.append(content)
+        shape = self.image_size or (0, 0)
+        stacked = np.stack(images) if images else np.zeros((0, *shape, 3), np.uint8)
+        inside = np.stack(contents) if contents else np.zeros((0, *shape), np.bool_)
+        return Split(
+            tuple(samples),
+            torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous(),
+            torch.from_numpy(inside).unsqueeze(1),
+            tuple(shapes),
+        )
+
+    def _decode_masks(self) -> tuple[Tensor, Tensor]:
+        """Masks `(N, 1, H, W)` bool, and `(N,)` bool: whether the pixels of the image may be judged."""
+        masks, usable, empty = [], [], []
+        assert self.image_size is not None
+        for sample, shape in zip(self.test.samples, self.test.shapes, strict=True):
+            mask: NDArray[np.bool_] = np.zeros(self.image_size, dtype=np.bool_)
+            if sample.mask is not None:
+                raw = read_mask(sample.mask)
+                if raw.shape != shape:
+                    raise ValueError(
+                        f"mask {sample.mask} has {raw.shape[0]}×{raw.shape[1]} pixels, its image {sample.path} "
+                        f"{shape[0]}×{shape[1]}; they must be equal"
+                    )
+                mask = fit_mask(raw, self.image_size, self.aspect)
+                if not raw.any():
+                    empty.append(sample.mask)
+            masks.append(mask)
+            usable.append(self.index.has_masks and (sample.label == 0 or bool(mask.any())))
+        if empty:
+            log.warning(
+                "%d mask(s) without any defect pixel: their images keep the label and stay out of the pixel metrics: %s",
+                len(empty),
+                ", ".join(str(path) for path in empty),
+            )
+        stacked = np.stack(masks) if masks else np.zeros((0, *self.image_size), np.bool_)
+        return torch.from_numpy(stacked).unsqueeze(1), torch.tensor(usable, dtype=torch.bool)
+
+    def train_dataloader(self) -> DataLoader[Raw]:
+        """An endless stream that starts at the trainer's step."""
+        assert self.trainer is not None
+        stream = _Stream(self, self.trainer.global_step, self.trainer.global_rank, self.trainer.world_size)
+        return DataLoader(stream, batch_size=None)
+
+    def val_dataloader(self) -> DataLoader[Raw]:
+        """Every held-out image, `val_corruptions` times."""
+        images = self.val.image.repeat(self.val_corruptions, 1, 1, 1).split(self.batch_size)
+        return DataLoader([Raw(image, i) for i, image in enumerate(images)], batch_size=None)  # type: ignore[arg-type]
+
+    def predict_dataloader(self) -> list[DataLoader[Images]]:
+        """The held-out images as they are, then the test images."""
+        return [self._plain(self.val), self._plain(self.test)]
+
+    def _plain(self, split: Split) -> DataLoader[Images]:
+        samples = torch.arange(len(split.samples)).split(self.batch_size)
+        batches = [Images(split.image[which], which) for which in samples if len(which)]
+        return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
+
+    def on_after_batch_transfer(self, batch: Raw | Images, dataloader_idx: int) -> Batch | Images:
+        """Scale to [0, 1]; crop, augment and corrupt for training; corrupt alike in every epoch for validation."""
+        image = batch.image.float() / 255
+        if isinstance(batch, Images):
+            return Images(image, batch.sample)
+        assert self.trainer is not None
+        if self.trainer.training:
+            random = generator(self.seed, TRAIN, batch.step, self.trainer.global_rank)
+            size = crop_size(self.stages, batch.step, self.max_steps)
+            image = augment(random_crop(image, size, random), *self.symmetry, random)
+        else:
+            random = generator(self.seed, VALIDATE, batch.step)
+        corrupted, corruption_mask = self.corruption(image, random)
+        return Batch(image, corrupted, corruption_mask)
+
+
+class _Stream(IterableDataset[Raw]):
+    """Training batches from a step on; every image once per pass through a seeded order."""
+
+    def __init__(self, data: DataModule, step: int, rank: int, world_size: int) -> None:
+        self.data, self.step, self.rank, self.world_size = data, step, rank, world_size
+
+    def __iter__(self) -> Iterator[Raw]:
+        images, size, seed = self.data.train.image, self.data.batch_size, self.data.seed
+        count, epoch, order = len(images), -1, torch.empty(0)
+        for step in itertools.count(self.step):
+            chosen = []
+            first = (step * self.world_size + self.rank) * size
+            for position in range(first, first + size):
+                if position // count != epoch:
+                    epoch = position // count
+                    order = torch.randperm(count, generator=generator(seed, SHUFFLE, epoch))
+                chosen.append(int(order[position % count]))
+            yield Raw(images[chosen], step)

@@ -1,0 +1,27 @@
+from pathlib import Path
+
+from fae.data.index import Index, layout
+
+
+def mvtec(root: str | None, category: str) -> Index:
+    """Index one category of a folder that contains categories, as MVTec AD is unpacked.
+
+    Args:
+        root: contains the categories.
+        category: name of the sub-folder.
+
+    Raises:
+        FileNotFoundError: the root or the category is missing.
+    """
+    if root is None or not Path(root).is_dir():
+        raise FileNotFoundError(
+            f"data.root (={root}) is no folder; name the one that contains the categories, or set MVTEC_AD_ROOT"
+        )
+    folder = Path(root) / category
+    if not folder.is_dir():
+        there = ", ".join(sorted(p.name for p in Path(root).iterdir() if p.is_dir())) or "nothing"
+        raise FileNotFoundError(
+            f"category {category!r} is no folder below data.root (={root}), which holds: {there}; for a folder of "
+            "your own use data=folder data.root=DIR category=generic"
+        )
+    return layout(folder, f"mvtec:{category}")

@@ -1,0 +1,46 @@
+import torch
+from torch import Tensor, nn
+
+DILATIONS = (1, 2, 4, 8, 16, 32)
+
+
+class StackedDilatedConv(nn.Module):
+    """One SDC stage at constant resolution: parallel dilated convolutions, then a 3×3 convolution.
+
+    Bauer et al. 2022, section 3.3 and Table 1. Paper: "stacked together"; here: concatenated, then batch
+    norm and ReLU, because every other convolution of Table 1 is followed by both.
+
+    Args:
+        in_channels: channels of the input.
+        branch_channels: channels of each of the six branches; the output has six times as many.
+        kernel_size: f, the width of the dilated kernels.
+        padding_mode: "zeros" or "replicate".
+    """
+
+    def __init__(self, in_channels: int, branch_channels: int, kernel_size: int, padding_mode: str) -> None:
+        super().__init__()
+        out_channels = branch_channels * len(DILATIONS)
+        self.branches = nn.ModuleList(
+            nn.Conv2d(
+                in_channels,
+                branch_channels,
+                kernel_size,
+                padding=dilation * (kernel_size // 2),
+                dilation=dilation,
+                bias=False,
+                padding_mode=padding_mode,
+            )
+            for dilation in DILATIONS
+        )
+        self.merge = nn.Sequential(
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False, padding_mode=padding_mode),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """`(B, in_channels, h, w)` to `(B, 6 * branch_channels, h, w)`."""
+        merged: Tensor = self.merge(torch.cat([branch(features) for branch in self.branches], dim=1))
+        return merged

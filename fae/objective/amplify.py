@@ -1,0 +1,35 @@
+from torch import Tensor, nn
+
+from fae.objective.term import check_lam, weighted_error
+from fae.types import Losses
+
+WEIGHTS = ("difference", "mask")
+
+
+class Amplify(nn.Module):
+    """Keep the normal region, exaggerate the damage: Bauer et al. 2022, eq. 4 in its final form.
+
+    Args:
+        lam: λ in [0, 1], the weight of the corrupted region.
+        weight: "difference" weighs the subtracted term by |X̂ − X|, the paper's choice; "mask" by M, which
+            the paper explains to be worse: it also rewards errors where nothing was changed.
+
+    Raises:
+        ValueError: `lam` lies outside [0, 1], or `weight` is unknown.
+    """
+
+    def __init__(self, lam: float = 0.5, weight: str = "difference") -> None:
+        super().__init__()
+        self.lam = check_lam(lam)
+        if weight not in WEIGHTS:
+            raise ValueError(f"weight (={weight!r}) must be one of {WEIGHTS}")
+        self.weight = weight
+
+    def forward(
+        self, reconstruction: Tensor, clean: Tensor, corrupted: Tensor, corruption_mask: Tensor
+    ) -> Losses:
+        """Images are `(B, 3, H, W)` in [0, 1], the mask `(B, 1, H, W)` in [0, 1]."""
+        weight = (corrupted - clean).abs() if self.weight == "difference" else corruption_mask
+        normal = (1 - self.lam) * weighted_error(1 - corruption_mask, reconstruction, clean)
+        amplified = self.lam * weighted_error(weight, reconstruction, clean)
+        return Losses(total=normal - amplified, normal=normal, corrupted=amplified)

@@ -1,0 +1,27 @@
+from torch import Tensor, nn
+
+from fae.objective.term import check_lam, weighted_error
+from fae.types import Losses
+
+
+class Filter(nn.Module):
+    """Repair the damage, keep the rest: Bauer et al. 2022, eq. 1.
+
+    Args:
+        lam: λ in [0, 1], the weight of the corrupted region.
+
+    Raises:
+        ValueError: `lam` lies outside [0, 1].
+    """
+
+    def __init__(self, lam: float = 0.5) -> None:
+        super().__init__()
+        self.lam = check_lam(lam)
+
+    def forward(
+        self, reconstruction: Tensor, clean: Tensor, corrupted: Tensor, corruption_mask: Tensor
+    ) -> Losses:
+        """Images are `(B, 3, H, W)` in [0, 1], the mask `(B, 1, H, W)` in [0, 1]; `corrupted` is unused."""
+        normal = (1 - self.lam) * weighted_error(1 - corruption_mask, reconstruction, clean)
+        repaired = self.lam * weighted_error(corruption_mask, reconstruction, clean)
+        return Losses(total=normal + repaired, normal=normal, corrupted=repaired)

@@ -1,0 +1,95 @@
+"""Ways to reduce an anomaly map to one number an image; see `fae.types.ImageScore`."""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+class Sum:
+    """Sum over the pixels, Bauer et al. 2022, section 3.1; faint specks drown in it."""
+
+    name = "sum"
+
+    def calibrate(self, anomaly_map: Tensor) -> None:
+        """Nothing to learn."""
+
+    def __call__(self, anomaly_map: Tensor) -> Tensor:
+        """`(B, 1, H, W)` to `(B,)`."""
+        return anomaly_map.flatten(1).sum(dim=1)
+
+
+class Max:
+    """The highest pixel; the area of a defect does not count."""
+
+    name = "max"
+
+    def calibrate(self, anomaly_map: Tensor) -> None:
+        """Nothing to learn."""
+
+    def __call__(self, anomaly_map: Tensor) -> Tensor:
+        """`(B, 1, H, W)` to `(B,)`."""
+        return anomaly_map.flatten(1).amax(dim=1)
+
+
+class Top:
+    """Mean of the highest pixels.
+
+    Args:
+        fraction: of the pixels, in (0, 1]; at least one pixel is taken.
+
+    Raises:
+        ValueError: `fraction` lies outside (0, 1].
+    """
+
+    name = "top"
+
+    def __init__(self, fraction: float = 0.01) -> None:
+        if not 0 < fraction <= 1:
+            raise ValueError(f"fraction (={fraction}) must lie in (0, 1]; 1 is the mean of the map")
+        self.fraction = fraction
+
+    def calibrate(self, anomaly_map: Tensor) -> None:
+        """Nothing to learn."""
+
+    def __call__(self, anomaly_map: Tensor) -> Tensor:
+        """`(B, 1, H, W)` to `(B,)`."""
+        pixels = anomaly_map.flatten(1)
+        return pixels.topk(math.ceil(self.fraction * pixels.shape[1]), dim=1).values.mean(dim=1)
+
+
+class Excess:
+    """Sum of what exceeds a quantile of held-out normal maps: small faint and large defects alike.
+
+    Ours, not the paper's: below the quantile lies the ordinary error that makes the plain sum blind.
+
+    Args:
+        quantile: of all pixels of the validation maps, in (0, 1].
+
+    Raises:
+        ValueError: `quantile` lies outside (0, 1].
+    """
+
+    name = "excess"
+
+    def __init__(self, quantile: float = 0.999) -> None:
+        if not 0 < quantile <= 1:
+            raise ValueError(f"quantile (={quantile}) must lie in (0, 1]; 1 is the largest normal pixel")
+        self.quantile = quantile
+        self.level: float | None = None
+
+    def calibrate(self, anomaly_map: Tensor) -> None:
+        """Find the level from maps `(N, 1, H, W)` of held-out normal images."""
+        pixels = anomaly_map.flatten()
+        # kthvalue, because torch.quantile refuses more than 16 million values.
+        self.level = float(pixels.kthvalue(max(1, math.ceil(self.quantile * pixels.numel()))).values)
+
+    def __call__(self, anomaly_map: Tensor) -> Tensor:
+        """`(B, 1, H, W)` to `(B,)`.
+
+        Raises:
+            RuntimeError: `calibrate` has not run.
+        """
+        if self.level is None:
+            raise RuntimeError("Excess needs calibrate(maps of normal images) before it can score")
+        return torch.relu(anomaly_map - self.level).flatten(1).sum(dim=1)

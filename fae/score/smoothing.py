@@ -1,0 +1,37 @@
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def check_smoothing(k: int, n: int) -> None:
+    """Check the filter width and the number of passes.
+
+    Raises:
+        ValueError: `k` is even or below 1, or `n` is negative.
+    """
+    if k < 1 or k % 2 == 0:
+        raise ValueError(f"k (={k}) must be odd; use {max(k - 1, 1)} or {max(k + 1, 3)}")
+    if n < 0:
+        raise ValueError(f"n (={n}) must not be negative; n=0 leaves the map as it is")
+
+
+def smooth(residual: Tensor, k: int, n: int) -> Tensor:
+    """Gₖⁿ: average over k×k pixels, n times; Bauer et al. 2022, eq. 3.
+
+    Paper: border open; here: near the border the average runs over the pixels inside the image, because
+    zeros beyond it would hide defects there.
+
+    Args:
+        residual: `(B, 1, H, W)`.
+        k: odd width of the filter in pixels; may exceed the image.
+        n: number of passes; 0 is the identity.
+
+    Returns:
+        same shape.
+    """
+    check_smoothing(k, n)
+    half = k // 2
+    for _ in range(n):
+        # The mean over a square is the mean over columns of the means over rows.
+        residual = F.avg_pool2d(residual, (1, k), stride=1, padding=(0, half), count_include_pad=False)
+        residual = F.avg_pool2d(residual, (k, 1), stride=1, padding=(half, 0), count_include_pad=False)
+    return residual

@@ -1,0 +1,79 @@
+"""The vocabulary that every floor shares; imports nothing of fae."""
+
+from typing import NamedTuple, Protocol
+
+from torch import Generator, Tensor
+
+
+class Batch(NamedTuple):
+    """What a training or validation step sees; the floats are in [0, 1]."""
+
+    clean: Tensor
+    """`(B, 3, H, W)`, the target X."""
+    corrupted: Tensor
+    """`(B, 3, H, W)`, the input X̂."""
+    corruption_mask: Tensor
+    """`(B, 1, H, W)`, M: 0 = untouched, 1 = fully replaced, soft in between."""
+
+
+class Images(NamedTuple):
+    """What prediction sees: images as stored, and which samples they are."""
+
+    image: Tensor
+    """`(B, 3, H, W)`, in [0, 1]."""
+    sample: Tensor
+    """`(B,)` int64, positions in the split that is predicted."""
+
+
+class Losses(NamedTuple):
+    """An objective's value and its parts, each a scalar averaged over the batch."""
+
+    total: Tensor
+    """What is minimised."""
+    normal: Tensor
+    """The weighted term over the untouched region, >= 0."""
+    corrupted: Tensor
+    """The weighted term over the corrupted region, >= 0; filter adds it, amplify subtracts it."""
+
+
+class Objective(Protocol):
+    """A training objective."""
+
+    lam: float
+
+    def __call__(
+        self, reconstruction: Tensor, clean: Tensor, corrupted: Tensor, corruption_mask: Tensor
+    ) -> Losses:
+        """Images are `(B, 3, H, W)` in [0, 1], the mask `(B, 1, H, W)` in [0, 1]."""
+        ...
+
+
+class Corruption(Protocol):
+    """Synthetic local damage."""
+
+    def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Damage every image of a batch differently.
+
+        Args:
+            image: `(B, 3, H, W)`, in [0, 1], on the training device.
+            generator: a CPU generator, the only source of randomness.
+
+        Returns:
+            `corrupted` `(B, 3, H, W)` in [0, 1] and `corruption_mask` `(B, 1, H, W)` in [0, 1];
+            they satisfy `corrupted == image` where the mask is 0.
+        """
+        ...
+
+
+class ImageScore(Protocol):
+    """Reduces anomaly maps to one number an image."""
+
+    name: str
+
+    def calibrate(self, anomaly_map: Tensor) -> None:
+        """Take what is needed from the maps `(N, 1, H, W)` of held-out normal images."""
+        ...
+
+    def __call__(self, anomaly_map: Tensor) -> Tensor:
+        """`(B, 1, H, W)` to `(B,)`; higher means more anomalous."""
+        ...
