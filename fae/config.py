@@ -98,9 +98,9 @@ def check_leaves(node: Any, path: str = "") -> None:
     if target is not None:
         parameters = inspect.signature(get_object(target)).parameters
         if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
-            for key in node:
-                if not str(key).startswith("_") and key not in parameters:
-                    raise ValueError(f"unknown key {path}.{key}; {nearest(str(key), parameters)} ({target})")
-    for key in node:
+            for key in map(str, node):
+                if not key.startswith("_") and key not in parameters:
+                    raise ValueError(f"unknown key {path}.{key}; {nearest(key, parameters)} ({target})")
+    for key in map(str, node):
         if not OmegaConf.is_missing(node, key):
-            check_leaves(node[key], f"{path}.{key}" if path else str(key))
+            check_leaves(node[key], f"{path}.{key}" if path else key)

@@ -41,9 +41,7 @@ class Objective(Protocol):
 
     lam: float
 
-    def __call__(
-        self, reconstruction: Tensor, clean: Tensor, corrupted: Tensor, corruption_mask: Tensor
-    ) -> Losses:
+    def __call__(self, reconstruction: Tensor, clean: Tensor, corrupted: Tensor, corruption_mask: Tensor) -> Losses:
         """Images are `(B, 3, H, W)` in [0, 1], the mask `(B, 1, H, W)` in [0, 1]."""
         ...
 

@@ -27,12 +27,13 @@ class FiniteLoss(Callback):
         """
         finite = torch.isfinite(outputs["loss"]).all()
         self._finite = finite if self._finite is None else self._finite & finite
-        step = trainer.global_step
-        if step % self.every_n_steps == 0 or step % int(trainer.val_check_interval) == 0:
-            self._check(step)
+        if trainer.global_step % self.every_n_steps == 0:
+            self._check(trainer.global_step)
 
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Watch the last steps."""
+    def on_save_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Keep a broken model out of every checkpoint."""
         self._check(trainer.global_step)
 
     def _check(self, step: int) -> None:

@@ -2,9 +2,7 @@ import torch
 from torch import Generator, Tensor
 
 
-def augment(
-    image: Tensor, rotate: bool, flip_horizontal: bool, flip_vertical: bool, generator: Generator
-) -> Tensor:
+def augment(image: Tensor, rotate: bool, flip_horizontal: bool, flip_vertical: bool, generator: Generator) -> Tensor:
     """Apply a random symmetry to every image: rotations by multiples of 90° and flips, paper, section 4.1.
 
     Args:

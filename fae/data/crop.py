@@ -1,6 +1,7 @@
 """Progressive training: the crop grows over training at constant resolution (paper, section 3.2)."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor
@@ -36,9 +37,7 @@ def crop_stages(sizes: Sequence[int | Sequence[int]] | None, image_size: Size) -
         ValueError: a crop exceeds the image, or the sizes shrink.
     """
     if sizes is None:
-        return [
-            (max(1, round(image_size[0] * f)), max(1, round(image_size[1] * f))) for f in _DEFAULT_FRACTIONS
-        ]
+        return [(max(1, round(image_size[0] * f)), max(1, round(image_size[1] * f))) for f in _DEFAULT_FRACTIONS]
     stages = [as_size("data.crop_sizes", size) for size in sizes]
     if not stages:
         raise ValueError("data.crop_sizes (=[]) must hold at least one size; null takes the default")
@@ -48,7 +47,7 @@ def crop_stages(sizes: Sequence[int | Sequence[int]] | None, image_size: Size) -
                 f"data.crop_sizes (={list(sizes)}): the crop {stage[0]}×{stage[1]} exceeds the images, "
                 f"{image_size[0]}×{image_size[1]}; use smaller crops, or null for fractions of the image"
             )
-    if any(b[0] < a[0] or b[1] < a[1] for a, b in zip(stages, stages[1:], strict=False)):
+    if any(b[0] < a[0] or b[1] < a[1] for a, b in pairwise(stages)):
         raise ValueError(f"data.crop_sizes (={list(sizes)}) must not shrink over training; sort them")
     return stages
 

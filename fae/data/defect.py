@@ -58,12 +58,10 @@ def scratch(rng: Generator, picture: Picture) -> Mask:
     size = picture.shape[0]
     line = np.zeros((size, size), np.uint8)
     width = max(2, round(rng.uniform(5, 11) * size / 512))
-    cv2.polylines(
-        line, [_curve(rng, size, rng.uniform(0.25, 0.6) * size, 0.05)], False, 255, width, cv2.LINE_AA
-    )
-    alpha = line.astype(np.float32) / 255
+    cv2.polylines(line, [_curve(rng, size, rng.uniform(0.25, 0.6) * size, 0.05)], False, 255, width, cv2.LINE_AA)
+    alpha: Picture = line.astype(np.float32) / np.float32(255)
     shift = rng.choice([-1, 1]) * rng.uniform(0.2, 0.35)
-    _blend(picture, alpha, np.clip(picture + shift, 0.03, 0.97).astype(np.float32))
+    _blend(picture, alpha, np.clip(picture + np.float32(shift), 0.03, 0.97))
     return np.asarray(alpha > 0.5)
 
 

@@ -89,9 +89,7 @@ class DataModule(lightning.LightningDataModule):
         if aspect not in ASPECTS:
             raise ValueError(f"data.aspect (={aspect!r}) must be one of {ASPECTS}")
         if not 0 < val_fraction < 1:
-            raise ValueError(
-                f"data.val_fraction (={val_fraction}) must lie between 0 and 1; the paper uses 0.05"
-            )
+            raise ValueError(f"data.val_fraction (={val_fraction}) must lie between 0 and 1; the paper uses 0.05")
         for name, value in (("batch_size", batch_size), ("val_corruptions", val_corruptions)):
             if value < 1:
                 raise ValueError(f"data.{name} (={value}) must be at least 1")
@@ -174,7 +172,7 @@ class DataModule(lightning.LightningDataModule):
             usable.append(self.index.has_masks and (sample.label == 0 or bool(mask.any())))
         if empty:
             log.warning(
-                "%d mask(s) without any defect pixel: their images keep the label and stay out of the pixel metrics: %s",
+                "%d mask(s) without any defect pixel; their images keep the label, out of the pixel metrics: %s",
                 len(empty),
                 ", ".join(str(path) for path in empty),
             )
@@ -189,16 +187,16 @@ class DataModule(lightning.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Raw]:
         """Every held-out image, `val_corruptions` times."""
-        images = self.val.image.repeat(self.val_corruptions, 1, 1, 1).split(self.batch_size)
+        images = torch.split(self.val.image.repeat(self.val_corruptions, 1, 1, 1), self.batch_size)
         return DataLoader([Raw(image, i) for i, image in enumerate(images)], batch_size=None)  # type: ignore[arg-type]
 
     def predict_dataloader(self) -> list[DataLoader[Images]]:
-        """The held-out images as they are, then the test images."""
-        return [self._plain(self.val), self._plain(self.test)]
+        """The held-out images as they are, then the test images, where there are any."""
+        return [self._plain(split) for split in (self.val, self.test) if split.samples]
 
     def _plain(self, split: Split) -> DataLoader[Images]:
-        samples = torch.arange(len(split.samples)).split(self.batch_size)
-        batches = [Images(split.image[which], which) for which in samples if len(which)]
+        samples = torch.split(torch.arange(len(split.samples)), self.batch_size)
+        batches = [Images(split.image[which], which) for which in samples]
         return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
 
     def on_after_batch_transfer(self, batch: Raw | Images, dataloader_idx: int) -> Batch | Images:

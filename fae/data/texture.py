@@ -25,7 +25,7 @@ def smooth_noise(rng: Generator, size: int, scale: tuple[float, float]) -> Pictu
 
 def _paint(value: Picture, dark: tuple[float, ...], light: tuple[float, ...]) -> Picture:
     """Colour a map `(S, S)` in [0, 1] by blending two RGB colours, `(S, S, 3)`."""
-    low, high = np.float32(dark), np.float32(light)
+    low, high = np.array(dark, np.float32), np.array(light, np.float32)
     return np.asarray(low + np.clip(value, 0, 1)[..., None] * (high - low), dtype=np.float32)
 
 
@@ -34,9 +34,7 @@ def wood(rng: Generator, size: int) -> Picture:
     unit = size / 512
     bend = smooth_noise(rng, size, (300 * unit, 120 * unit)) * 8 * unit
     rows, columns = np.mgrid[:size, :size].astype(np.float32)
-    grain = smooth_noise(rng, size, (600 * unit, 14 * unit)) + 0.6 * smooth_noise(
-        rng, size, (200 * unit, 40 * unit)
-    )
+    grain = smooth_noise(rng, size, (600 * unit, 14 * unit)) + 0.6 * smooth_noise(rng, size, (200 * unit, 40 * unit))
     grain = cv2.remap(grain, columns + bend, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     value = 0.55 + 0.17 * grain
     for _ in range(rng.integers(50, 110)):
@@ -81,9 +79,7 @@ def leather(rng: Generator, size: int) -> Picture:
     """Rounded grains between dark creases: distance to the nearest of jittered points."""
     cells = 34
     pitch = size / cells
-    centres = np.stack(np.mgrid[:cells, :cells], axis=-1).reshape(-1, 2) + rng.uniform(
-        0.1, 0.9, (cells**2, 2)
-    )
+    centres = np.argwhere(np.ones((cells, cells))) + rng.uniform(0.1, 0.9, (cells**2, 2))
     centres = np.clip((centres * pitch).astype(int), 0, size - 1)
     seeds = np.full((size, size), 255, np.uint8)
     seeds[centres[:, 0], centres[:, 1]] = 0

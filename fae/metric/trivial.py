@@ -28,7 +28,8 @@ def darkest(image: Tensor) -> Tensor:
 
 def high_frequency(image: Tensor) -> Tensor:
     """Mean squared Laplacian of the grey values; `(B, 3, H, W)` to `(B,)`."""
-    return laplacian(_grey(image), kernel_size=3).square().mean(dim=(1, 2, 3))
+    edges: Tensor = laplacian(_grey(image), kernel_size=3)
+    return edges.square().mean(dim=(1, 2, 3))
 
 
 def darkness(image: Tensor) -> Tensor:

@@ -1,13 +1,15 @@
+from typing import get_args
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fae.model.sdc import DILATIONS, StackedDilatedConv
+from fae.model.sdc import DILATIONS, PaddingMode, StackedDilatedConv
 
 STRIDE = 8
-PADDING_MODES = ("zeros", "replicate")
+PADDING_MODES: tuple[PaddingMode, ...] = get_args(PaddingMode)
 
 
-def _conv(in_channels: int, out_channels: int, padding_mode: str) -> nn.Sequential:
+def _conv(in_channels: int, out_channels: int, padding_mode: PaddingMode) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False, padding_mode=padding_mode),
         nn.BatchNorm2d(out_channels),
@@ -39,7 +41,7 @@ class SDCAutoencoder(nn.Module):
         ValueError: an argument is outside its domain.
     """
 
-    def __init__(self, kernel_size: int = 3, width: int = 64, padding_mode: str = "zeros") -> None:
+    def __init__(self, kernel_size: int = 3, width: int = 64, padding_mode: PaddingMode = "zeros") -> None:
         super().__init__()
         if kernel_size not in (3, 5):
             raise ValueError(f"kernel_size (={kernel_size}) must be 3 or 5, as in Table 1")

@@ -1,6 +1,9 @@
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
+PaddingMode = Literal["zeros", "replicate"]
 DILATIONS = (1, 2, 4, 8, 16, 32)
 
 
@@ -17,7 +20,7 @@ class StackedDilatedConv(nn.Module):
         padding_mode: "zeros" or "replicate".
     """
 
-    def __init__(self, in_channels: int, branch_channels: int, kernel_size: int, padding_mode: str) -> None:
+    def __init__(self, in_channels: int, branch_channels: int, kernel_size: int, padding_mode: PaddingMode) -> None:
         super().__init__()
         out_channels = branch_channels * len(DILATIONS)
         self.branches = nn.ModuleList(

@@ -25,9 +25,7 @@ class Amplify(nn.Module):
             raise ValueError(f"weight (={weight!r}) must be one of {WEIGHTS}")
         self.weight = weight
 
-    def forward(
-        self, reconstruction: Tensor, clean: Tensor, corrupted: Tensor, corruption_mask: Tensor
-    ) -> Losses:
+    def forward(self, reconstruction: Tensor, clean: Tensor, corrupted: Tensor, corruption_mask: Tensor) -> Losses:
         """Images are `(B, 3, H, W)` in [0, 1], the mask `(B, 1, H, W)` in [0, 1]."""
         weight = (corrupted - clean).abs() if self.weight == "difference" else corruption_mask
         normal = (1 - self.lam) * weighted_error(1 - corruption_mask, reconstruction, clean)

@@ -16,7 +16,6 @@ def residual_map(image: Tensor, reconstruction: Tensor) -> Tensor:
     """
     if image.shape != reconstruction.shape:
         raise ValueError(
-            f"reconstruction (shape {tuple(reconstruction.shape)}) must have the shape of image "
-            f"{tuple(image.shape)}"
+            f"reconstruction (shape {tuple(reconstruction.shape)}) must have the shape of image {tuple(image.shape)}"
         )
     return (image - reconstruction).square().mean(dim=1, keepdim=True)

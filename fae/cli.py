@@ -1,0 +1,50 @@
+"""What every command has in common: composing its configuration and saying what is wrong with it."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import hydra
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from omegaconf import DictConfig
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from fae.config import check_leaves, conf_dir, nearest, register
+
+
+def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
+    """Compose `conf/<config_name>.yaml` from the command line and run a task on it.
+
+    What the user can mend (ValueError, OSError, a wrong key) ends with a line on stderr and exit code 1; set
+    HYDRA_FULL_ERROR=1 for the traceback. Anything else is a defect of ours and keeps its traceback.
+    """
+    register()
+    full = "HYDRA_FULL_ERROR" in os.environ
+    # Without it Hydra swallows the exception that knows which key was wrong.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+
+    def checked(cfg: DictConfig) -> Any:
+        check_leaves(cfg)
+        return task(cfg)
+
+    try:
+        hydra.main(config_path=conf_dir(), config_name=config_name, version_base="1.3")(checked)()
+    except (HydraException, OmegaConfBaseException, ValueError, OSError, FloatingPointError) as error:
+        if full:
+            raise
+        sys.exit(f"error: {explain(error)}")
+
+
+def explain(error: BaseException) -> str:
+    """The message of an error, with the nearest valid name where a key or a choice is unknown."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        return f"{group}={choice} does not exist; {nearest(choice, error.options)}"
+    cause = error.__cause__
+    if isinstance(error, ConfigCompositionException) and isinstance(cause, ConfigAttributeError | ConfigKeyError):
+        parent = cause.parent_node
+        if isinstance(parent, DictConfig):
+            valid = [str(key) for key in parent if not str(key).startswith("_")]
+            return f"unknown key {cause.full_key}; {nearest(str(cause.key), valid)}"
+    return str(error)

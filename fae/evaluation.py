@@ -1,0 +1,121 @@
+"""From residual maps to numbers: exact metrics, per defect type, beside what trivial statistics reach."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fae.data.module import DataModule
+from fae.metric.auroc import auroc
+from fae.metric.trivial import IMAGE_STATISTICS, PIXEL_STATISTICS
+from fae.score.image_score import Excess, Max, Sum, Top
+from fae.score.score import Score
+from fae.types import ImageScore
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a run says of its test images."""
+
+    metrics: dict[str, Any]
+    """Flat, for metrics.json; AUROC as fractions, null with `<name>_undefined` where a class is missing."""
+    anomaly_map: Tensor
+    """`(N, 1, H, W)`."""
+    image_score: NDArray[np.float32]
+    """`(N,)`."""
+
+
+def evaluate(score: Score, val_residual: Tensor, residual: Tensor, data: DataModule) -> Evaluation:
+    """Score the test images.
+
+    Args:
+        score: k, n, t and the image score; calibrated here on the held-out normal images.
+        val_residual: `(V, 1, H, W)`, of the held-out normal images.
+        residual: `(N, 1, H, W)`, of the test images.
+        data: after `setup`; its masks, labels and images.
+    """
+    score.calibrate(val_residual)
+    inside = data.test.content
+    maps = score.anomaly_map(residual) * inside
+    types = np.array([sample.defect_type for sample in data.test.samples])
+    label = np.array([sample.label for sample in data.test.samples], dtype=bool)
+    judged = inside & data.has_mask.view(-1, 1, 1, 1)
+    image = data.test.image
+
+    metrics: dict[str, Any] = {}
+    image_score = score.image_score(maps).numpy()
+    metrics |= _image_aurocs("image_auroc", image_score, label, types)
+    metrics |= _pixel_aurocs("pixel_auroc", maps, data.mask, judged, types)
+    if len(label):
+        val_maps = score.anomaly_map(val_residual)
+        candidates: list[ImageScore] = [Sum(), Max(), Top(), Excess()]
+        for candidate in candidates:
+            candidate.calibrate(val_maps)
+            values = candidate(maps).numpy()
+            metrics[f"image_auroc_by_{candidate.name}"] = auroc(values[~label], values[label])
+    metrics |= _trivial(image, label, data.mask, judged)
+    return Evaluation(metrics, maps, image_score)
+
+
+def _image_aurocs(
+    name: str, values: NDArray[np.float32], label: NDArray[np.bool_], types: NDArray[np.str_]
+) -> dict[str, Any]:
+    metrics: dict[str, Any] = {name: auroc(values[~label], values[label])}
+    if metrics[name] is None:
+        metrics[f"{name}_undefined"] = _missing("test images", bool((~label).any()), bool(label.any()))
+    for defect_type in sorted(set(types[label].tolist())):
+        metrics[f"{name}_{defect_type}"] = auroc(values[~label], values[types == defect_type])
+    return metrics
+
+
+def _pixel_aurocs(name: str, maps: Tensor, mask: Tensor, judged: Tensor, types: NDArray[np.str_]) -> dict[str, Any]:
+    if not judged.any():
+        reason = "no test images" if not len(maps) else "no ground_truth masks"
+        return {name: None, f"{name}_undefined": reason}
+    normal, anomalous = maps[judged & ~mask].numpy(), maps[judged & mask].numpy()
+    metrics: dict[str, Any] = {name: auroc(normal, anomalous)}
+    if metrics[name] is None:
+        metrics[f"{name}_undefined"] = _missing("test pixels", normal.size > 0, anomalous.size > 0)
+    good = torch.from_numpy(types == "good")
+    for defect_type in sorted(set(types.tolist()) - {"good"}):
+        of_type = torch.from_numpy(types == defect_type)
+        some = judged & (good | of_type).view(-1, 1, 1, 1)
+        metrics[f"{name}_{defect_type}"] = auroc(maps[some & ~mask].numpy(), maps[some & mask].numpy())
+    return metrics
+
+
+def _missing(what: str, normal: bool, anomalous: bool) -> str:
+    if not normal and not anomalous:
+        return f"no {what}"
+    return f"no anomalous {what}" if normal else f"no normal {what}"
+
+
+def _trivial(image: Tensor, label: NDArray[np.bool_], mask: Tensor, judged: Tensor) -> dict[str, Any]:
+    """AUROC of each statistic, in whichever direction serves it better."""
+    metrics: dict[str, Any] = {}
+    if len(label):
+        for name, statistic in IMAGE_STATISTICS.items():
+            values = torch.cat([statistic(chunk.float() / 255) for chunk in torch.split(image, 16)]).numpy()
+            metrics[f"trivial_image_auroc_{name}"] = _either(auroc(values[~label], values[label]))
+    if judged.any():
+        for name, statistic in PIXEL_STATISTICS.items():
+            maps = torch.cat([statistic(chunk.float() / 255) for chunk in torch.split(image, 16)])
+            metrics[f"trivial_pixel_auroc_{name}"] = _either(
+                auroc(maps[judged & ~mask].numpy(), maps[judged & mask].numpy())
+            )
+    for kind in ("image", "pixel"):
+        metrics[f"trivial_{kind}_auroc"] = _best(metrics, f"trivial_{kind}_auroc_")
+    return metrics
+
+
+def _either(value: float | None) -> float | None:
+    return None if value is None else max(value, 1 - value)
+
+
+def _best(metrics: Mapping[str, Any], prefix: str) -> float | None:
+    values = [v for key, v in metrics.items() if key.startswith(prefix) and v is not None]
+    return max(values, default=None)

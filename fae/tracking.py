@@ -1,0 +1,53 @@
+"""Weights & Biases without prompts, stalls, or files outside the run's folder and the cache."""
+
+import logging
+import os
+import socket
+from pathlib import Path
+from urllib.parse import urlparse
+
+import wandb
+
+log = logging.getLogger(__name__)
+
+_TIMEOUT_S = 3
+
+
+def safe_mode(mode: str) -> str:
+    """Return the mode to use: "online" only when it can work.
+
+    Raises:
+        ValueError: "online" is asked for and there is no key.
+    """
+    if mode != "online":
+        return mode
+    if not wandb.login(prompt=False, verify=False):
+        raise ValueError(
+            "WANDB_MODE=online needs a key and there is none: run `wandb login`, set WANDB_API_KEY, "
+            "or leave WANDB_MODE unset to log offline"
+        )
+    address = urlparse(wandb.Settings().base_url)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        socket.create_connection((address.hostname or "", port), timeout=_TIMEOUT_S).close()
+    except OSError as error:
+        log.warning(
+            "W&B: %s cannot be reached (%s); this run logs OFFLINE, `wandb sync` sends it later",
+            address.hostname,
+            error,
+        )
+        return "offline"
+    return mode
+
+
+def keep_files_in(run_dir: Path, cache_dir: Path) -> None:
+    """Point W&B's folders into the run's and the cache's, unless the user has pointed them elsewhere."""
+    for variable, folder in (
+        ("WANDB_DATA_DIR", run_dir / "wandb"),
+        ("WANDB_ARTIFACT_DIR", run_dir / "wandb"),
+        ("WANDB_CACHE_DIR", cache_dir / "wandb"),
+        ("WANDB_CONFIG_DIR", cache_dir / "wandb"),
+    ):
+        if variable not in os.environ:
+            folder.mkdir(parents=True, exist_ok=True)
+            os.environ[variable] = str(folder.resolve())

@@ -1,0 +1,272 @@
+"""`python -m fae.train`: train one model, score it, and leave a run folder behind."""
+
+import json
+import shlex
+import signal
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import lightning
+import torch
+import wandb
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from hydra.utils import instantiate
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from omegaconf import DictConfig
+
+from fae import cli
+from fae.callback.checkpoint import WholeCheckpointIO
+from fae.data.module import DataModule
+from fae.evaluation import Evaluation, evaluate
+from fae.heatmap import choose, write_heatmaps
+from fae.module import FilteringAutoencoder, Prediction
+from fae.results import environment, log_to_wandb, write_metrics, write_scores
+from fae.run_folder import BEST, LAST, METRICS, State, claim, new_run_dir, resolved, state
+from fae.score.score import Score
+from fae.tracking import keep_files_in, safe_mode
+
+
+def train(cfg: DictConfig, sweep_dir: str | None = None, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Train, score and write one run; the same call on an interrupted run goes on, on a finished one returns.
+
+    Args:
+        cfg: composed from conf/train.yaml; `run_dir` and `trainer.precision` are decided here and written back.
+        sweep_dir: the folder of a multirun, in which the run gets a folder named by its configuration.
+        overrides: the command line, for the command that resumes.
+
+    Returns:
+        what metrics.json holds.
+
+    Raises:
+        ValueError: a value is wrong, in the configuration or in the data.
+        OSError: a file is missing or cannot be written.
+        FloatingPointError: the loss is no longer a number.
+    """
+    if sweep_dir is not None and cfg.run_dir is not None:
+        raise ValueError(f"run_dir (={cfg.run_dir}) names one run's folder; a multirun takes hydra.sweep.dir")
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    data: DataModule = instantiate(cfg.data, _convert_="all")
+    for note in data.index.notes:
+        print(f"NOTE: {note}", flush=True)
+
+    if cfg.trainer.precision == "auto":
+        cfg.trainer.precision = _precision(cfg.trainer.accelerator)
+    run_dir = Path(cfg.run_dir or new_run_dir(cfg, data.index.dataset, sweep_dir))
+    cfg.run_dir = str(run_dir)
+    found = state(run_dir, cfg)
+    if found is State.FINISHED:
+        print(f"{run_dir} is finished; choose another run_dir to train again", flush=True)
+        finished: dict[str, Any] = json.loads((run_dir / METRICS).read_text())
+        return finished
+
+    data.setup()
+    lightning.seed_everything(cfg.seed, verbose=False)
+    module = FilteringAutoencoder(
+        instantiate(cfg.model, _convert_="all"),
+        instantiate(cfg.objective, _convert_="all"),
+        instantiate(cfg.optimizer, _convert_="all"),
+        instantiate(cfg.scheduler, _convert_="all"),
+    )
+    score: Score = instantiate(cfg.score, _convert_="all")
+    callbacks = instantiate(cfg.callback, _convert_="all")
+    mode = safe_mode(cfg.logger.mode)
+    claim(run_dir, cfg)
+    keep_files_in(run_dir, Path(cfg.cache_dir))
+    resume = shlex.join(
+        ["python", "-m", "fae.train", *(o for o in overrides if not o.startswith("run_dir=")), f"run_dir={run_dir}"]
+    )
+    print(f"run folder: {run_dir}\nif interrupted, go on with: {resume}", flush=True)
+
+    finished_well = False
+    try:
+        logger = _logger(cfg, run_dir, mode, data.index.dataset, sweep_dir)
+        trainer: lightning.Trainer = instantiate(
+            cfg.trainer,
+            callbacks=list(callbacks.values()),
+            logger=logger,
+            plugins=[WholeCheckpointIO()],
+            default_root_dir=str(run_dir),
+            _convert_="all",
+        )
+        with _stopping_between_steps(trainer):
+            last = run_dir / LAST
+            trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None)
+            _raise_if_stopped(trainer)
+            step = _load_best(module, run_dir)
+            predicted = trainer.predict(module, datamodule=data)
+            _raise_if_stopped(trainer)
+            assert predicted is not None
+            metrics = _finish(cfg, run_dir, data, score, predicted, logger, trainer, callbacks["timer"], step)
+        finished_well = True
+        return metrics
+    except SIGTERMException as stop:
+        print(f"\nstopped; everything is saved. Go on with:\n  {resume}", flush=True)
+        raise SystemExit(128 + signal.SIGTERM) from stop
+    finally:
+        wandb.finish(exit_code=0 if finished_well else 1)
+
+
+def _finish(
+    cfg: DictConfig,
+    run_dir: Path,
+    data: DataModule,
+    score: Score,
+    predicted: Sequence[Any],
+    logger: WandbLogger,
+    trainer: lightning.Trainer,
+    timer: Any,
+    step: int,
+) -> dict[str, Any]:
+    """Score the predictions and write the results, metrics.json last."""
+    val, test = _by_split(predicted, data)
+    result: Evaluation = evaluate(score, val.residual, test.residual, data)
+    samples = data.test.samples
+    write_scores(run_dir / "scores.csv", samples, result.image_score)
+    chosen = choose(result.image_score, cfg.heatmaps, cfg.seed)
+    pictures = write_heatmaps(
+        run_dir / "heatmaps",
+        samples,
+        chosen,
+        data.test.image,
+        test.reconstruction,
+        result.anomaly_map,
+        data.mask,
+        result.image_score,
+    )
+    metrics = (
+        {
+            "dataset": data.index.dataset,
+            "category": cfg.category.name,
+            "objective": str(cfg.objective._target_).rsplit(".", 1)[-1].lower(),
+            "lam": cfg.objective.lam,
+            "k": score.k,
+            "n": score.n,
+            "t": score.t,
+            "image_score": score.image_score.name,
+            "image_size": list(data.image_size or ()),
+            "seed": cfg.seed,
+            "protocol": "fixed: k, n, t and image score as configured; checkpoint by the best validation "
+            f"{cfg.monitor.quantity}; no test image was looked at",
+        }
+        | result.metrics
+        | {
+            "checkpoint_step": step,
+            "steps": trainer.global_step,
+            "seconds": round(timer.time_elapsed("train"), 3),
+            "precision": str(cfg.trainer.precision),
+            "train_images": len(data.train.samples),
+            "val_images": len(data.val.samples),
+            "test_images": len(samples),
+            "notes": list(data.index.notes),
+        }
+        | environment(trainer.strategy.root_device)
+    )
+    log_to_wandb(logger, metrics, samples, result.image_score, pictures)
+    write_metrics(run_dir, metrics)
+    _say(metrics, run_dir)
+    return metrics
+
+
+def _say(metrics: dict[str, Any], run_dir: Path) -> None:
+    """Print the two numbers that everybody asks for, each beside its trivial baseline."""
+    for name in ("image_auroc", "pixel_auroc"):
+        if metrics[name] is None:
+            print(f"{name}: undefined ({metrics[f'{name}_undefined']})")
+        else:
+            print(f"{name}: {metrics[name]:.4f} (without learning: {metrics[f'trivial_{name}']:.4f})")
+    print(f"{metrics['seconds']:.0f} s of training; results in {run_dir}", flush=True)
+
+
+def _by_split(predicted: Sequence[Any], data: DataModule) -> tuple[Prediction, Prediction]:
+    """Join the batches of the held-out and of the test images."""
+    if not data.test.samples:
+        val, test = predicted, []
+    else:
+        val, test = predicted
+    return _join(val, data), _join(test, data)
+
+
+def _join(batches: Sequence[Prediction], data: DataModule) -> Prediction:
+    if not batches:
+        size = data.image_size or (0, 0)
+        return Prediction(torch.zeros(0, 1, *size), torch.zeros(0, 3, *size, dtype=torch.uint8), torch.zeros(0))
+    return Prediction(*(torch.cat(parts) for parts in zip(*batches, strict=True)))
+
+
+def _load_best(module: FilteringAutoencoder, run_dir: Path) -> int:
+    """Load the best checkpoint, or the last where training ended before its first validation; returns its step."""
+    path = run_dir / BEST if (run_dir / BEST).is_file() else run_dir / LAST
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    module.load_state_dict(checkpoint["state_dict"])
+    return int(checkpoint["global_step"])
+
+
+def _precision(accelerator: str) -> str:
+    """bf16 autocast where the device computes it faster than float32."""
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    if accelerator in ("auto", "cpu"):
+        able = torch.cpu.get_capabilities()
+        return "bf16-mixed" if able.get("avx512_bf16") or able.get("amx_bf16") else "32-true"
+    return "32-true"
+
+
+def _logger(cfg: DictConfig, run_dir: Path, mode: str, dataset: str, sweep_dir: str | None) -> WandbLogger:
+    objective = str(cfg.objective._target_).rsplit(".", 1)[-1].lower()
+    logger: WandbLogger = instantiate(
+        cfg.logger,
+        mode=mode,
+        save_dir=str(run_dir),
+        name=run_dir.name,
+        group=Path(sweep_dir).name if sweep_dir else None,
+        tags=[dataset.split(":")[0], cfg.category.name, objective, *cfg.tags],
+        settings=wandb.Settings(console="off", silent=True),
+        _convert_="all",
+    )
+    logger.experiment.config.update(resolved(cfg))
+    return logger
+
+
+@contextmanager
+def _stopping_between_steps(trainer: lightning.Trainer) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end a fit after the current step, with a checkpoint, and anything else at once."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        if not (trainer.state.fn == "fit" and trainer.state.status == "running"):
+            raise SIGTERMException
+        if signum == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a second Ctrl-C does not wait
+            signal.raise_signal(signal.SIGTERM)  # which Lightning turns into SIGTERMException between steps
+
+    before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def _raise_if_stopped(trainer: lightning.Trainer) -> None:
+    if trainer.received_sigterm:
+        raise SIGTERMException
+
+
+def _task(cfg: DictConfig) -> None:
+    hydra = HydraConfig.get()
+    sweep_dir = hydra.sweep.dir if hydra.mode is RunMode.MULTIRUN else None
+    train(cfg, sweep_dir, list(hydra.overrides.task))
+
+
+def main() -> None:
+    """Entry point of `fae-train`."""
+    cli.run(_task, "train")
+
+
+if __name__ == "__main__":
+    main()
