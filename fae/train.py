@@ -96,10 +96,15 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, overrides: Sequence[str
         )
         with _stopping_between_steps(trainer):
             last = run_dir / LAST
-            trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None)
+            trainer.fit(
+                module,
+                datamodule=data,
+                ckpt_path=str(last) if last.is_file() else None,
+                weights_only=True,
+            )
             _raise_if_stopped(trainer)
             step = _load_best(module, run_dir)
-            predicted = trainer.predict(module, datamodule=data)
+            predicted = trainer.predict(module, datamodule=data, weights_only=True)
             _raise_if_stopped(trainer)
             assert predicted is not None
             metrics = _finish(cfg, run_dir, data, score, predicted, logger, trainer, callbacks["timer"], step)

@@ -1,0 +1,100 @@
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+from PIL import Image
+
+from fae.config import conf_dir, register
+
+os.environ.pop("MVTEC_AD_ROOT", None)
+
+
+@pytest.fixture(autouse=True)
+def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No W&B, and nothing outside the test's folder."""
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    monkeypatch.setenv("FAE_CACHE_DIR", str(tmp_path / "cache"))
+    for name in ("WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    yield
+    for name in ("WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
+        os.environ.pop(name, None)
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def compose_train(*overrides: str) -> DictConfig:
+    register()
+    with initialize_config_dir(conf_dir(), version_base="1.3"):
+        return compose("train", list(overrides))
+
+
+def textured(rng: np.random.Generator, height: int = 32, width: int = 32) -> np.ndarray:
+    """A striped picture with a random phase, uint8."""
+    rows, columns = np.mgrid[:height, :width]
+    stripes = np.sin(columns / 2 + rng.uniform(0, 6)) * 40 + np.cos(rows / 3 + rng.uniform(0, 6)) * 20 + 128
+    return np.stack([stripes, stripes * 0.8, stripes * 0.6], -1).clip(0, 255).astype(np.uint8)
+
+
+def write_tiny(root: Path, train: int = 12, good: int = 4, bad: int = 4, size: tuple[int, int] = (32, 32)) -> Path:
+    """A data set in the MVTec AD layout: stripes, with bright squares for defects."""
+    rng = np.random.default_rng(0)
+
+    def save(array: np.ndarray, *parts: str) -> None:
+        path = root.joinpath(*parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(array).save(path)
+
+    for i in range(train):
+        save(textured(rng, *size), "train", "good", f"{i:03d}.png")
+    for i in range(good):
+        save(textured(rng, *size), "test", "good", f"{i:03d}.png")
+    for i in range(bad):
+        image, mask = textured(rng, *size), np.zeros(size, np.uint8)
+        y, x = rng.integers(4, min(size) - 12, 2)
+        image[y : y + 6, x : x + 6] = 250
+        mask[y : y + 6, x : x + 6] = 255
+        save(image, "test", "square", f"{i:03d}.png")
+        save(mask, "ground_truth", "square", f"{i:03d}_mask.png")
+    return root
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    return write_tiny(tmp_path / "tiny")
+
+
+@pytest.fixture
+def tiny_config(tiny: Path, tmp_path: Path) -> Callable[..., DictConfig]:
+    """Compose a run of twelve steps on the tiny data set, in `<tmp_path>/<name>`."""
+
+    def build(name: str, *overrides: str) -> DictConfig:
+        return compose_train(
+            "experiment=quick",
+            "data=folder",
+            f"data.root={tiny}",
+            "category=generic",
+            f"run_dir={tmp_path / name}",
+            "model.width=4",
+            "data.image_size=32",
+            "data.batch_size=4",
+            "trainer.max_steps=12",
+            "trainer.val_check_interval=4",
+            "callback.last.every_n_steps=1",
+            "trainer.log_every_n_steps=1",
+            "trainer.accelerator=cpu",
+            "trainer.enable_progress_bar=false",
+            "heatmaps=2",
+            *overrides,
+        )
+
+    return build

@@ -1,0 +1,124 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from fae.data.index import images_in
+from fae.data.read import fit, fit_mask, read_image, read_mask
+
+
+@pytest.fixture
+def rgb() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".PNG", ".bmp", ".TIFF", ".tif", ".webp", ".ppm", ".Jpeg"])
+def test_any_suffix_in_any_case(suffix: str, rgb: np.ndarray, tmp_path: Path) -> None:
+    smooth = np.full_like(rgb, 100)
+    path = tmp_path / f"image{suffix}"
+    Image.fromarray(smooth).save(path)
+    assert images_in(tmp_path) == [path]
+    assert np.abs(read_image(path).astype(int) - 100).max() <= 3  # JPEG and WebP are lossy
+
+
+def test_other_files_are_no_images(tmp_path: Path) -> None:
+    for name in (".hidden.png", "notes.txt", "Thumbs.db", "a.pdf"):
+        (tmp_path / name).write_text("x")
+    assert images_in(tmp_path) == []
+
+
+def test_modes(rgb: np.ndarray, tmp_path: Path) -> None:
+    def stored(image: Image.Image, name: str = "a.png") -> np.ndarray:
+        image.save(tmp_path / name)
+        return read_image(tmp_path / name)
+
+    image = Image.fromarray(rgb)
+    assert np.array_equal(stored(image), rgb)
+    grey = rgb[..., 0]
+    assert np.array_equal(stored(Image.fromarray(grey)), np.repeat(grey[..., None], 3, 2))
+    assert np.array_equal(stored(image.convert("RGBA")), rgb)
+    assert np.array_equal(stored(Image.fromarray(grey).convert("LA")), np.repeat(grey[..., None], 3, 2))
+    palette = image.quantize(16)
+    assert np.array_equal(stored(palette), np.asarray(palette.convert("RGB")))
+    wide = grey.astype(np.uint16) * 257
+    assert np.array_equal(stored(Image.fromarray(wide)), np.repeat(grey[..., None], 3, 2))
+    assert np.array_equal(stored(Image.fromarray(wide), "a.tif"), np.repeat(grey[..., None], 3, 2))
+    assert set(np.unique(stored(Image.fromarray(grey > 127)))) == {0, 255}
+
+
+def test_16_bit_colour(rgb: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "deep.png"
+    cv2.imwrite(str(path), rgb[..., ::-1].astype(np.uint16) * 257)
+    assert np.array_equal(read_image(path), rgb)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif"])
+def test_truncated_files_are_errors(suffix: str, rgb: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(np.tile(rgb, (6, 6, 1))).save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match=rf"a\{suffix} cannot be read as an image .* replace or remove it"):
+        read_image(path)
+
+
+def test_garbage_and_floats_are_errors(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"not an image")
+    with pytest.raises(ValueError, match="cannot be read"):
+        read_image(tmp_path / "a.png")
+    Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "f.tif")
+    with pytest.raises(ValueError, match="floating-point"):
+        read_image(tmp_path / "f.tif")
+
+
+def test_masks(tmp_path: Path) -> None:
+    mask = np.zeros((6, 5), np.uint8)
+    mask[2:4, 1:3] = 255
+    faint = np.where(mask > 0, 100, 0).astype(np.uint8)
+    for i, (image, expected) in enumerate(
+        [
+            (Image.fromarray(mask), mask > 0),
+            (Image.fromarray(mask > 0), mask > 0),
+            (Image.fromarray(mask).convert("RGBA"), mask > 0),
+            (Image.fromarray(mask.astype(np.uint16) * 257), mask > 0),
+            (Image.fromarray(faint), np.zeros_like(mask, bool)),
+        ]
+    ):
+        image.save(tmp_path / f"{i}.png")
+        assert np.array_equal(read_mask(tmp_path / f"{i}.png"), expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "aspect", "content"),
+    [
+        ((20, 30), (20, 30), "stretch", (20, 30)),
+        ((20, 30), (10, 10), "stretch", (10, 10)),
+        ((20, 30), (10, 10), "pad", (7, 10)),
+        ((30, 20), (60, 60), "pad", (60, 40)),
+        ((1000, 1), (8, 8), "pad", (8, 1)),
+    ],
+)
+def test_fit(shape: tuple[int, int], size: tuple[int, int], aspect: str, content: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    fitted, inside = fit(image, size, aspect)
+    assert fitted.shape == (*size, 3)
+    assert inside == content
+    mask = fit_mask(np.ones(shape, bool), size, aspect)
+    assert mask.shape == size
+    assert mask[: content[0], : content[1]].all()
+    assert mask.sum() == content[0] * content[1]
+
+
+def test_no_defect_vanishes_by_scaling() -> None:
+    mask = np.zeros((64, 64), bool)
+    mask[30, 30] = True
+    assert fit_mask(mask, (8, 8), "stretch").sum() == 1
+    assert not fit_mask(np.zeros((64, 64), bool), (8, 8), "stretch").any()
+
+
+def test_scaling_keeps_the_area() -> None:
+    mask = np.zeros((64, 64), bool)
+    mask[16:48, 8:40] = True
+    assert fit_mask(mask, (16, 16), "stretch").sum() == mask.sum() / 16

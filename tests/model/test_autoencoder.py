@@ -1,0 +1,70 @@
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from fae.model.autoencoder import SDCAutoencoder
+
+
+@pytest.mark.parametrize(("kernel_size", "parameters", "gflop"), [(3, 14_131_459, 304), (5, 22_782_211, 375)])
+def test_reference_size(kernel_size: int, parameters: int, gflop: int) -> None:
+    with torch.device("meta"):
+        model = SDCAutoencoder(kernel_size).eval()
+        image = torch.empty(1, 3, 512, 512)
+    assert sum(p.numel() for p in model.parameters()) == parameters
+    with FlopCounterMode(display=False) as counter:
+        model(image)
+    assert round(counter.get_total_flops() / 1e9) == gflop
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 8, 8), (2, 3, 24, 40), (1, 3, 33, 17), (1, 3, 1, 1), (3, 3, 5, 64)])
+@pytest.mark.parametrize("padding_mode", ["zeros", "replicate"])
+def test_any_size_and_shape(shape: tuple[int, ...], padding_mode: str) -> None:
+    model = SDCAutoencoder(3, width=2, padding_mode=padding_mode).eval()  # type: ignore[arg-type]
+    out = model(torch.rand(shape))
+    assert out.shape == shape
+    assert out.dtype == torch.float32
+    assert out.min() >= 0
+    assert out.max() <= 1
+
+
+def test_a_multiple_of_eight_is_not_padded() -> None:
+    torch.manual_seed(0)
+    model = SDCAutoencoder(3, width=2).eval()
+    image = torch.rand(1, 3, 16, 24)
+    by_hand = model.decoder(model.bottleneck(model.encoder(image))).sigmoid()
+    torch.testing.assert_close(model(image), by_hand, rtol=0, atol=0)
+
+
+def test_padding_repeats_the_border() -> None:
+    torch.manual_seed(0)
+    model = SDCAutoencoder(3, width=2).eval()
+    image = torch.rand(1, 3, 13, 16)
+    padded = torch.cat([image, image[:, :, -1:].expand(-1, -1, 3, -1)], dim=2)
+    torch.testing.assert_close(model(image), model(padded)[:, :, :13], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kernel_size", [3, 5])
+def test_sees_far_through_the_dilations(kernel_size: int) -> None:
+    """Table 1 without its dilations would see 86 px; the stages of dilation 32 reach over 1,000."""
+    torch.manual_seed(0)
+    model = SDCAutoencoder(kernel_size, width=1).double().eval()
+    image = torch.rand(1, 3, 8, 2400, dtype=torch.float64, requires_grad=True)
+    logits = model.decoder(model.bottleneck(model.encoder(image)))
+    logits[0, :, 4, 1200].sum().backward()
+    assert image.grad is not None
+    columns = image.grad.abs().sum(dim=(0, 1, 2)).nonzero()
+    reach = int((columns - 1200).abs().max())
+    assert 300 < reach <= (1105 if kernel_size == 3 else 2129)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"kernel_size": 4}, r"kernel_size \(=4\) must be 3 or 5"),
+        ({"width": 0}, r"width \(=0\) must be at least 1"),
+        ({"padding_mode": "mirror"}, r"padding_mode \(='mirror'\)"),
+    ],
+)
+def test_wrong_arguments(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SDCAutoencoder(**arguments)

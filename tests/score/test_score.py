@@ -1,0 +1,137 @@
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import uniform_filter
+
+from fae.score.average import damping
+from fae.score.image_score import Excess, Max, Sum, Top
+from fae.score.residual import residual_map
+from fae.score.score import Score
+from fae.score.smoothing import smooth
+
+
+def test_residual_is_equation_2(generator: torch.Generator) -> None:
+    image, reconstruction = torch.rand(2, 2, 3, 5, 4, generator=generator).unbind()
+    expected = ((image.numpy() - reconstruction.numpy()) ** 2).mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(residual_map(image, reconstruction).numpy(), expected, rtol=1e-6)
+
+
+def test_a_perfect_reconstruction_gives_a_zero_map(generator: torch.Generator) -> None:
+    image = torch.rand(2, 3, 8, 8, generator=generator)
+    assert not residual_map(image, image).any()
+
+
+def test_the_sum_over_a_grey_image_is_the_squared_norm(generator: torch.Generator) -> None:
+    grey, other = (torch.rand(2, 1, 9, 7, generator=generator, dtype=torch.float64).expand(-1, 3, -1, -1) for _ in "ab")
+    score = Score(Sum(), k=3, n=0)
+    total = score.image_score(score.anomaly_map(residual_map(grey, other)))
+    torch.testing.assert_close(total, (grey - other)[:, 0].square().sum(dim=(1, 2)))
+
+
+def test_residual_refuses_other_shapes() -> None:
+    with pytest.raises(ValueError, match="must have the shape of image"):
+        residual_map(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 5))
+
+
+@pytest.mark.parametrize(("k", "n"), [(3, 1), (5, 2), (9, 3), (21, 1)])
+def test_smoothing_against_scipy_inside(k: int, n: int, generator: torch.Generator) -> None:
+    residual = torch.rand(2, 1, 80, 90, generator=generator, dtype=torch.float64)
+    expected = residual.numpy()
+    for _ in range(n):
+        expected = uniform_filter(expected, size=(1, 1, k, k), mode="nearest")
+    inside = (..., slice(n * k, -n * k), slice(n * k, -n * k))
+    np.testing.assert_allclose(smooth(residual, k, n).numpy()[inside], expected[inside], rtol=1e-10)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 6, 7), (2, 1, 1, 5)])
+def test_smoothing_averages_the_pixels_inside(shape: tuple[int, ...], generator: torch.Generator) -> None:
+    residual = torch.rand(shape, generator=generator, dtype=torch.float64)
+    k = 5
+    expected = torch.empty_like(residual)
+    for i in range(shape[2]):
+        for j in range(shape[3]):
+            window = residual[..., max(0, i - 2) : i + 3, max(0, j - 2) : j + 3]
+            expected[..., i, j] = window.mean(dim=(-2, -1))
+    torch.testing.assert_close(smooth(residual, k, 1), expected)
+
+
+def test_smoothing_laws(generator: torch.Generator) -> None:
+    residual = torch.rand(1, 1, 10, 12, generator=generator)
+    assert torch.equal(smooth(residual, 5, 0), residual)
+    assert torch.equal(smooth(residual, 1, 3), residual)
+    constant = torch.full((1, 1, 10, 12), 0.25)
+    torch.testing.assert_close(smooth(constant, 21, 3), constant)
+    torch.testing.assert_close(smooth(residual, 3, 2), smooth(smooth(residual, 3, 1), 3, 1))
+    torch.testing.assert_close(smooth(residual.mT, 5, 2), smooth(residual, 5, 2).mT)
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "message"), [(4, 1, "k .=4. must be odd; use 3 or 5"), (0, 1, "k .=0."), (3, -1, "n .=-1.")]
+)
+def test_wrong_smoothing(k: int, n: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        smooth(torch.zeros(1, 1, 4, 4), k, n)
+    with pytest.raises(ValueError, match=message):
+        Score(Sum(), k=k, n=n)
+
+
+def test_damping_is_equations_13_and_14() -> None:
+    maps = torch.tensor([[0.1, 0.9], [0.3, 3.1]], dtype=torch.float64).view(2, 1, 1, 2)
+    torch.testing.assert_close(damping(maps, 2.0).flatten(), torch.tensor([0.8**2, 0.0], dtype=torch.float64))
+    assert torch.equal(damping(maps, 0.0).flatten(), torch.ones(2, dtype=torch.float64))
+
+
+def test_t_damps_what_is_high_on_normal_images(generator: torch.Generator) -> None:
+    normal = torch.full((4, 1, 6, 6), 0.01)
+    normal[..., 0, 0] = 0.5
+    residual = torch.full((1, 1, 6, 6), 0.5)
+    score = Score(Max(), k=1, n=0, t=100)
+    score.calibrate(normal)
+    damped = score.anomaly_map(residual)
+    assert float(damped[..., 0, 0]) < 1e-6 * float(damped[..., 3, 3])
+    assert float(damped[..., 3, 3]) == pytest.approx(0.5 * 0.99**100, rel=1e-5)
+
+
+def test_t_needs_calibration_and_a_sensible_value() -> None:
+    with pytest.raises(RuntimeError, match="needs calibrate"):
+        Score(Sum(), t=1).anomaly_map(torch.zeros(1, 1, 8, 8))
+    with pytest.raises(ValueError, match="t .=-1. must not be negative"):
+        Score(Sum(), t=-1)
+
+
+def test_image_scores_by_hand() -> None:
+    maps = torch.tensor([[1.0, 2.0, 3.0, 4.0], [0.0, 0.0, 0.0, 9.0]]).view(2, 1, 2, 2)
+    assert Sum()(maps).tolist() == [10, 9]
+    assert Max()(maps).tolist() == [4, 9]
+    assert Top(0.5)(maps).tolist() == [3.5, 4.5]
+    assert Top(0.01)(maps).tolist() == [4, 9]
+    excess = Excess(0.75)
+    excess.calibrate(torch.arange(1.0, 5.0).view(1, 1, 2, 2))
+    assert excess.level == 3
+    assert excess(maps).tolist() == [1, 6]
+
+
+def test_excess_serves_faint_specks_and_large_streaks(generator: torch.Generator) -> None:
+    """The case for which it exists: the sum loses the speck in the noise, the maximum loses the streak."""
+    normal = torch.rand(64, 1, 32, 32, generator=generator)
+    normal *= 0.5 + torch.rand(64, 1, 1, 1, generator=generator)
+    speck, streak = normal[:8].clone(), normal[8:16].clone()
+    speck[..., 5, 5] = 3.0
+    streak[..., 8:12, :] = 1.45
+    excess = Excess(0.99)
+    excess.calibrate(normal[32:])
+    usual = excess(normal[16:32]).max()
+    assert (excess(speck) > excess(normal[:8])).all()
+    assert (excess(streak) > usual).all()
+    assert (Sum()(speck) - Sum()(normal[:8])).max() < Sum()(normal).std()
+
+
+@pytest.mark.parametrize("build", [lambda: Top(0), lambda: Top(1.5), lambda: Excess(0), lambda: Excess(1.1)])
+def test_wrong_fractions(build) -> None:
+    with pytest.raises(ValueError, match=r"must lie in \(0, 1\]"):
+        build()
+
+
+def test_excess_needs_calibration() -> None:
+    with pytest.raises(RuntimeError, match="needs calibrate"):
+        Excess()(torch.zeros(1, 1, 2, 2))

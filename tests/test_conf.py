@@ -1,0 +1,156 @@
+import inspect
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.utils import instantiate
+
+from fae.config import check_leaves, conf_dir, nearest
+from fae.train import train
+from tests.conftest import compose_train
+
+CONF = Path(conf_dir())
+MVTEC = "bottle cable capsule carpet grid hazelnut leather metal_nut pill screw tile toothbrush transistor wood zipper"
+
+
+def choices(group: str) -> list[str]:
+    return sorted(p.stem for p in (CONF / group).glob("*.yaml"))
+
+
+def test_all_categories_exist() -> None:
+    assert choices("category") == sorted([*MVTEC.split(), "generic"])
+
+
+@pytest.mark.parametrize("category", choices("category"))
+@pytest.mark.parametrize("experiment", ["null", *choices("experiment")])
+def test_composes_with_every_category(category: str, experiment: str) -> None:
+    cfg = compose_train(f"category={category}", f"experiment={experiment}", "run_dir=x")
+    check_leaves(cfg)
+    assert cfg.category.name == category
+
+
+LEAVES = [
+    (group, choice)
+    for group in ("data", "model", "objective", "corruption", "score", "optimizer", "scheduler", "trainer", "callback")
+    for choice in choices(group)
+    if (group, choice) != ("data", "module")
+]
+
+
+@pytest.mark.parametrize(("group", "choice"), LEAVES)
+def test_every_leaf_instantiates(group: str, choice: str) -> None:
+    cfg = compose_train(f"{group}={choice}", "run_dir=x", "model.width=2", "trainer.precision=32-true")
+    check_leaves(cfg)
+    built = instantiate(cfg[group], _convert_="all")
+    if group == "optimizer":
+        built = built([torch.nn.Parameter(torch.zeros(1))])
+    if group == "scheduler":
+        built = built(torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=0.1))
+    assert built is not None
+
+
+@pytest.mark.parametrize("choice", choices("score/image_score"))
+def test_every_image_score_instantiates(choice: str) -> None:
+    cfg = compose_train(f"score/image_score={choice}", "run_dir=x")
+    assert instantiate(cfg.score).image_score.name == choice
+
+
+@pytest.mark.parametrize("choice", choices("corruption"))
+def test_a_corruption_builds_from_its_file_alone(choice: str, generator: torch.Generator) -> None:
+    corruption = instantiate(compose_train(f"corruption={choice}").corruption, _convert_="all")
+    corrupted, mask = corruption(torch.rand(2, 3, 24, 24, generator=generator), generator)
+    assert corrupted.shape == (2, 3, 24, 24)
+    assert mask.shape == (2, 1, 24, 24)
+
+
+@pytest.mark.parametrize(
+    ("group", "choice"), [leaf for leaf in LEAVES if leaf[0] in ("model", "objective", "corruption")]
+)
+def test_a_leaf_names_every_argument(group: str, choice: str) -> None:
+    """So that the file is the documentation of what can be set."""
+    cfg = compose_train(f"{group}={choice}")[group]
+    module, name = cfg._target_.rsplit(".", 1)
+    signature = inspect.signature(getattr(sys.modules.get(module) or __import__(module, fromlist=[name]), name))
+    assert {key for key in cfg if key != "_target_"} == set(signature.parameters)
+
+
+def test_run_precision_schedule_reads_max_steps() -> None:
+    cfg = compose_train("trainer.max_steps=400")
+    assert cfg.trainer.val_check_interval == 20
+    assert cfg.data.max_steps == 400
+    assert cfg.scheduler.T_max == 400
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("category=wod", "category=wod does not exist; did you mean 'wood'?"),
+        ("objective=amplifi", "did you mean 'amplify'?"),
+        ("objective.lamm=0.3", "unknown key objective.lamm; did you mean 'lam'?"),
+        ("sead=1", "unknown key sead; did you mean 'seed'?"),
+        ("+sead=1", "unknown key sead; did you mean 'seed'?"),
+        ("+objective.lamm=0.3", "unknown key objective.lamm; did you mean 'lam'?"),
+        ("objective.lam=1.5", "lam (=1.5) must lie in [0, 1]"),
+        ("score.k=4", "k (=4) must be odd; use 3 or 5"),
+        ("data.root=nowhere", "data.root (=nowhere) is no folder"),
+        ("category=bottle", "category (=bottle) has no synthetic twin"),
+    ],
+)
+def test_wrong_words_are_explained(
+    argument: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fae.train import main
+
+    monkeypatch.setattr(sys, "argv", ["fae-train", argument, "experiment=quick"])
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    monkeypatch.setattr("fae.data.synthetic.TRAIN", 3)
+    monkeypatch.setattr("fae.data.synthetic.TEST_GOOD", 1)
+    monkeypatch.setattr("fae.data.synthetic.TEST_EACH", 1)
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert message in str(stopped.value.code)
+    assert sorted(p.name for p in tmp_path.iterdir()) in ([], ["cache"])
+
+
+def test_an_experiment_file_cannot_hold_a_typo(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "fae.train", f"--config-dir={tmp_path}", "experiment=typo"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**__import__("os").environ} if (_experiment(tmp_path)) else None,
+    )
+    assert result.returncode == 1
+    assert "objective.lamm" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def _experiment(folder: Path) -> bool:
+    (folder / "experiment").mkdir()
+    (folder / "experiment" / "typo.yaml").write_text("# @package _global_\nobjective: {lamm: 0.3}\n")
+    return True
+
+
+def test_nearest_lists_names_where_nothing_is_near() -> None:
+    assert nearest("xyz", ["a", "b"]) == "valid names: a, b"
+
+
+def test_run_dir_is_refused_in_a_multirun() -> None:
+    with pytest.raises(ValueError, match="run_dir .=x. names one run's folder"):
+        train(compose_train("run_dir=x"), sweep_dir="sweep")
+
+
+def test_sweep_axes_change_the_hash() -> None:
+    from fae.run_folder import config_hash
+
+    axes = itertools.product(("0.1", "0.5"), ("filter", "amplify"), ("0", "1"))
+    hashes = {
+        config_hash(compose_train(f"objective={o}", f"objective.lam={lam}", f"seed={seed}", "run_dir=x"))
+        for lam, o, seed in axes
+    }
+    assert len(hashes) == 8
+    assert config_hash(compose_train("run_dir=a")) == config_hash(compose_train("run_dir=b", "tags=[x]"))

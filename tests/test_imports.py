@@ -1,0 +1,65 @@
+import ast
+from pathlib import Path
+
+import fae
+
+ROOT = Path(fae.__file__).parent
+
+# Imports go down only; rooms on one floor do not know each other.
+FLOORS = {
+    "fae.types": 0,
+    "fae.files": 0,
+    "fae.config": 0,
+    "fae.model": 1,
+    "fae.objective": 1,
+    "fae.corruption": 1,
+    "fae.score": 1,
+    "fae.metric": 1,
+    "fae.data": 2,
+    "fae.module": 3,
+    "fae.callback": 3,
+    "fae.run_folder": 3,
+    "fae.tracking": 3,
+    "fae.heatmap": 3,
+    "fae.evaluation": 3,
+    "fae.cli": 3,
+    "fae.results": 4,
+    "fae.train": 5,
+}
+
+
+def room(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+def imported(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {room(name) for name in found if name.startswith("fae.")} & FLOORS.keys()
+
+
+def test_imports_go_down_only() -> None:
+    wrong = []
+    for path in sorted(ROOT.rglob("*.py")):
+        own = room(".".join(["fae", *path.relative_to(ROOT).with_suffix("").parts]))
+        if own in ("fae.__init__", "fae"):
+            continue
+        wrong += [
+            f"{path.name} ({own}) imports {other}"
+            for other in imported(path)
+            if other != own and FLOORS[other] >= FLOORS[own]
+        ]
+    assert not wrong
+
+
+def test_only_entry_points_read_the_configuration() -> None:
+    readers = {
+        room(".".join(("fae", *p.relative_to(ROOT).with_suffix("").parts)))
+        for p in ROOT.rglob("*.py")
+        if "cfg." in p.read_text()
+    }
+    assert readers <= {"fae.train", "fae.run_folder"}
