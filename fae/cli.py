@@ -10,7 +10,7 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from fae.config import check_leaves, conf_dir, nearest, register
+from fae.config import arguments, check_leaves, conf_dir, nearest, register
 
 
 def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
@@ -45,6 +45,8 @@ def explain(error: BaseException) -> str:
     if isinstance(error, ConfigCompositionException) and isinstance(cause, ConfigAttributeError | ConfigKeyError):
         parent = cause.parent_node
         if isinstance(parent, DictConfig):
+            if str(cause.key) in arguments(parent):
+                return f"{cause.full_key} has no default here; write +{cause.full_key}=VALUE to set it"
             valid = [str(key) for key in parent if not str(key).startswith("_")]
             return f"unknown key {cause.full_key}; {nearest(str(cause.key), valid)}"
     return str(error)

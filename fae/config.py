@@ -83,6 +83,14 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"valid names: {', '.join(names)}"
 
 
+def arguments(leaf: DictConfig) -> set[str]:
+    """Names of the arguments of a leaf's `_target_`; "**" among them where it takes any."""
+    if "_target_" not in leaf:
+        return set()
+    parameters = inspect.signature(get_object(leaf._target_)).parameters.values()
+    return {"**" if p.kind is inspect.Parameter.VAR_KEYWORD else p.name for p in parameters}
+
+
 def check_leaves(node: Any, path: str = "") -> None:
     """Check that every leaf holds only arguments of its `_target_`.
 
@@ -94,13 +102,11 @@ def check_leaves(node: Any, path: str = "") -> None:
             check_leaves(child, f"{path}[{i}]")
     if not isinstance(node, DictConfig):
         return
-    target = node.get("_target_")
-    if target is not None:
-        parameters = inspect.signature(get_object(target)).parameters
-        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
-            for key in map(str, node):
-                if not key.startswith("_") and key not in parameters:
-                    raise ValueError(f"unknown key {path}.{key}; {nearest(key, parameters)} ({target})")
+    if "_target_" in node:
+        valid = arguments(node)
+        for key in map(str, node):
+            if not key.startswith("_") and key not in valid and "**" not in valid:
+                raise ValueError(f"unknown key {path}.{key}; {nearest(key, valid)} ({node._target_})")
     for key in map(str, node):
         if not OmegaConf.is_missing(node, key):
             check_leaves(node[key], f"{path}.{key}" if path else key)

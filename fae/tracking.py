@@ -42,6 +42,7 @@ def safe_mode(mode: str) -> str:
 
 def keep_files_in(run_dir: Path, cache_dir: Path) -> None:
     """Point W&B's folders into the run's and the cache's, unless the user has pointed them elsewhere."""
+    os.environ.setdefault("WANDB_SILENT", "true")
     for variable, folder in (
         ("WANDB_DATA_DIR", run_dir / "wandb"),
         ("WANDB_ARTIFACT_DIR", run_dir / "wandb"),

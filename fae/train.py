@@ -1,6 +1,7 @@
 """`python -m fae.train`: train one model, score it, and leave a run folder behind."""
 
 import json
+import logging
 import shlex
 import signal
 import warnings
@@ -50,7 +51,7 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, overrides: Sequence[str
     """
     if sweep_dir is not None and cfg.run_dir is not None:
         raise ValueError(f"run_dir (={cfg.run_dir}) names one run's folder; a multirun takes hydra.sweep.dir")
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    _quiet()
     data: DataModule = instantiate(cfg.data, _convert_="all")
     for note in data.index.notes:
         print(f"NOTE: {note}", flush=True)
@@ -255,6 +256,17 @@ def _stopping_between_steps(trainer: lightning.Trainer) -> Iterator[None]:
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
+
+
+def _quiet() -> None:
+    """Keep what a user can do nothing about out of the output."""
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",  # the images are in memory
+        ".*Checkpoint directory .* exists and is not empty.*",  # it is the run's folder
+        ".*isinstance\\(treespec, LeafSpec\\).*",  # Lightning's own
+    ):
+        warnings.filterwarnings("ignore", message)
 
 
 def _raise_if_stopped(trainer: lightning.Trainer) -> None:

@@ -93,6 +93,7 @@ def tiny_config(tiny: Path, tmp_path: Path) -> Callable[..., DictConfig]:
             "trainer.log_every_n_steps=1",
             "trainer.accelerator=cpu",
             "trainer.enable_progress_bar=false",
+            "~callback.progress",
             "heatmaps=2",
             *overrides,
         )

@@ -1,0 +1,164 @@
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fae.corruption.elastic import Elastic
+from fae.corruption.shape import SoftShape
+from fae.data.folder import folder
+from fae.data.module import DataModule, Raw
+from fae.types import Batch, Images
+
+
+@pytest.fixture
+def build(tiny: Path) -> Callable[..., DataModule]:
+    def make(step: int = 0, rank: int = 0, world_size: int = 1, root: Path = tiny, **keys: Any) -> DataModule:
+        data = DataModule(folder, str(root), "generic", Elastic(SoftShape()), keys.pop("batch_size", 4), 30, **keys)
+        data.trainer = SimpleNamespace(  # type: ignore[assignment]
+            global_step=step, global_rank=rank, world_size=world_size, training=True
+        )
+        data.setup()
+        return data
+
+    return make
+
+
+def stream(data: DataModule, count: int) -> list[Raw]:
+    return list(islice(data.train_dataloader(), count))
+
+
+def test_split(build: Callable[..., DataModule]) -> None:
+    data = build()
+    train, val = ({s.path for s in split.samples} for split in (data.train, data.val))
+    assert len(val) == 2
+    assert len(train) == 10
+    assert not train & val
+    assert val == {s.path for s in build().val.samples}
+    assert len({frozenset(s.path for s in build(seed=seed).val.samples) for seed in range(4)}) > 1
+    assert len(build(val_fraction=0.4).val.samples) == 5
+
+
+def test_images_are_kept_as_bytes(build: Callable[..., DataModule]) -> None:
+    data = build()
+    assert data.train.image.dtype == torch.uint8
+    first = data.test.samples[5]
+    assert np.array_equal(data.test.image[5].permute(1, 2, 0).numpy(), np.asarray(Image.open(first.path)))
+    assert np.array_equal(data.mask[5, 0].numpy(), np.asarray(Image.open(first.mask)) > 127)
+
+
+def test_the_stream_is_a_function_of_the_step(build: Callable[..., DataModule]) -> None:
+    whole = stream(build(), 9)
+    resumed = stream(build(step=4), 5)
+    assert [r.step for r in resumed] == [4, 5, 6, 7, 8]
+    for a, b in zip(whole[4:], resumed, strict=True):
+        assert torch.equal(a.image, b.image)
+
+
+def test_every_image_once_per_pass(build: Callable[..., DataModule]) -> None:
+    data = build()
+    images = torch.cat([r.image for r in stream(data, 5)])
+    counts = [(images == one).flatten(1).all(1).sum().item() for one in data.train.image]
+    assert counts == [2] * 10
+
+
+def test_ranks_share_a_pass(build: Callable[..., DataModule]) -> None:
+    single = stream(build(batch_size=4), 3)
+    halves = [stream(build(batch_size=2, rank=rank, world_size=2), 3) for rank in (0, 1)]
+    for step, batch in enumerate(single):
+        assert torch.equal(batch.image, torch.cat([half[step].image for half in halves]))
+
+
+def test_training_batches(build: Callable[..., DataModule]) -> None:
+    data = build()
+    raw = stream(data, 1)[0]
+    batch, again = (data.on_after_batch_transfer(raw, 0) for _ in "ab")
+    assert isinstance(batch, Batch)
+    assert batch.clean.shape == (4, 3, 16, 16)  # the first crop stage
+    assert all(torch.equal(a, b) for a, b in zip(batch, again, strict=True))
+    last = data.on_after_batch_transfer(raw._replace(step=29), 0)
+    assert last.clean.shape == (4, 3, 32, 32)
+    other_rank = build(rank=1).on_after_batch_transfer(raw, 0)
+    assert not torch.equal(batch.corruption_mask, other_rank.corruption_mask)
+
+
+def test_validation_is_the_same_in_every_epoch_and_at_full_size(build: Callable[..., DataModule]) -> None:
+    early, late = build(step=0), build(step=25)
+    for data in (early, late):
+        data.trainer.training = False
+    batches = [[d.on_after_batch_transfer(raw, 0) for raw in d.val_dataloader()] for d in (early, late)]
+    assert sum(len(b.clean) for b in batches[0]) == 2 * 4
+    for a, b in zip(*batches, strict=True):
+        assert a.clean.shape[-2:] == (32, 32)
+        assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+    masks = torch.cat([b.corruption_mask for b in batches[0]])
+    assert len({m.numpy().tobytes() for m in masks}) == 8
+
+
+def test_prediction_sees_images_as_they_are(build: Callable[..., DataModule]) -> None:
+    data = build()
+    val, test = data.predict_dataloader()
+    batches = [data.on_after_batch_transfer(b, 0) for b in test]
+    assert all(isinstance(b, Images) for b in batches)
+    image = torch.cat([b.image for b in batches])
+    assert torch.equal((image * 255).round().byte(), data.test.image)
+    assert torch.cat([b.sample for b in batches]).tolist() == list(range(8))
+    assert sum(len(b.image) for b in val) == 2
+
+
+def test_images_of_many_sizes(build: Callable[..., DataModule], tiny: Path) -> None:
+    odd = tiny / "train" / "good" / "999.png"
+    Image.fromarray(np.zeros((20, 50, 3), np.uint8)).save(odd)
+    with pytest.raises(
+        ValueError, match="999.png has 20×50 pixels, .*000.png 32×32; set data.image_size|set data.image_size"
+    ):
+        build()
+    assert build(image_size=[24, 40]).train.image.shape[-2:] == (24, 40)
+    data = build(image_size=40, aspect="pad")
+    everything = torch.cat([data.train.content, data.val.content]).flatten(1).sum(1)
+    assert sorted(set(everything.tolist())) == [16 * 40, 40 * 40]
+
+
+def test_mask_of_another_size(build: Callable[..., DataModule], tiny: Path) -> None:
+    path = tiny / "ground_truth" / "square" / "001_mask.png"
+    Image.fromarray(np.zeros((16, 32), np.uint8)).save(path)
+    with pytest.raises(ValueError, match="mask .*001_mask.png has 16×32 pixels, its image .*001.png 32×32"):
+        build()
+
+
+def test_empty_mask_is_named_and_left_out(
+    build: Callable[..., DataModule], tiny: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tiny / "ground_truth" / "square" / "001_mask.png"
+    Image.fromarray(np.zeros((32, 32), np.uint8)).save(path)
+    data = build()
+    assert "001_mask.png" in caplog.text
+    assert data.has_mask.tolist() == [True] * 5 + [False] + [True] * 2
+    assert data.test.samples[5].label == 1
+
+
+def test_an_unreadable_test_image_is_found_at_once(build: Callable[..., DataModule], tiny: Path) -> None:
+    (tiny / "test" / "square" / "002.png").write_bytes(b"")
+    with pytest.raises(ValueError, match="square/002.png cannot be read"):
+        build()
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"aspect": "crop"}, "data.aspect .='crop'."),
+        ({"val_fraction": 0.0}, "data.val_fraction .=0.0."),
+        ({"batch_size": 0}, "data.batch_size .=0."),
+        ({"val_corruptions": 0}, "data.val_corruptions .=0."),
+        ({"image_size": 0}, "data.image_size .=0."),
+        ({"crop_sizes": [64]}, "exceeds the images, 32×32"),
+    ],
+)
+def test_wrong_keys(build: Callable[..., DataModule], keys: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        build(**keys)

@@ -1,0 +1,354 @@
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+from omegaconf import DictConfig, OmegaConf
+from PIL import Image
+
+from fae.train import train
+from tests.conftest import compose_train, write_tiny
+
+Build = Callable[..., DictConfig]
+
+# What may differ between two runs that must be equal.
+CLOCK = {"seconds"}
+
+
+class At(Callback):
+    """Does something after a step."""
+
+    def __init__(self, step: int, action: Callable[[], None]) -> None:
+        self.step, self.action = step, action
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step:
+            self.action()
+
+
+def with_callback(monkeypatch: pytest.MonkeyPatch, callback: Callback) -> None:
+    """Add a callback to the trainers that `train` builds, without a trace in the configuration."""
+    original = lightning.Trainer.__init__
+
+    def init(self: lightning.Trainer, *arguments: Any, callbacks: Any = None, **keys: Any) -> None:
+        original(self, *arguments, callbacks=[callback, *(callbacks or [])], **keys)
+
+    monkeypatch.setattr(lightning.Trainer, "__init__", init)
+
+
+def weights(run: Path, name: str) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = torch.load(run / name, weights_only=True)["state_dict"]
+    return state
+
+
+def assert_equal_runs(a: Path, b: Path) -> None:
+    for name in ("last.ckpt", "best.ckpt"):
+        first, second = weights(a, name), weights(b, name)
+        assert first.keys() == second.keys()
+        assert all(torch.equal(first[key], second[key]) for key in first), name
+    metrics = [json.loads((run / "metrics.json").read_text()) for run in (a, b)]
+    assert {k: v for k, v in metrics[0].items() if k not in CLOCK} == {
+        k: v for k, v in metrics[1].items() if k not in CLOCK
+    }
+    assert (a / "scores.csv").read_bytes() == (b / "scores.csv").read_bytes()
+
+
+@pytest.fixture
+def uninterrupted(tiny_config: Build, tmp_path: Path) -> Path:
+    train(tiny_config("whole"))
+    return tmp_path / "whole"
+
+
+def test_run_folder(uninterrupted: Path) -> None:
+    assert {p.name for p in uninterrupted.iterdir()} >= {
+        "config.yaml",
+        "best.ckpt",
+        "last.ckpt",
+        "metrics.json",
+        "scores.csv",
+        "heatmaps",
+    }
+    metrics = json.loads((uninterrupted / "metrics.json").read_text())
+    assert not any(isinstance(value, dict) for value in metrics.values())
+    assert metrics["dataset"] == "folder:tiny"
+    assert metrics["category"] == "generic"
+    assert (metrics["objective"], metrics["lam"]) == ("filter", 0.5)
+    assert {"k", "n", "t", "image_score", "protocol", "git_commit", "torch_version", "device"} <= metrics.keys()
+    assert metrics["image_size"] == [32, 32]
+    assert metrics["steps"] == 12
+    assert metrics["checkpoint_step"] in (4, 8, 12)
+    assert metrics["seconds"] > 0
+    for name in ("image_auroc", "pixel_auroc", "image_auroc_square", "pixel_auroc_square"):
+        assert 0 <= metrics[name] <= 1
+    for name in ("image_mean", "image_deviation", "image_darkest", "image_high_frequency"):
+        assert 0.5 <= metrics[f"trivial_{name.replace('image_', 'image_auroc_')}"] <= 1
+    assert 0.5 <= metrics["trivial_pixel_auroc_local_contrast"] <= 1
+    config = OmegaConf.load(uninterrupted / "config.yaml")
+    assert config.trainer.precision in ("bf16-mixed", "32-true")
+    with (uninterrupted / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["label"]) for row in rows] == [0] * 4 + [1] * 4
+    assert rows[5]["defect_type"] == "square"
+    assert all(np.isfinite(float(row["score"])) for row in rows)
+    pictures = sorted((uninterrupted / "heatmaps").iterdir())
+    assert len(pictures) == 2
+    assert np.asarray(Image.open(pictures[0])).std() > 10
+
+
+def test_a_finished_run_is_not_trained_again(uninterrupted: Path, tiny_config: Build) -> None:
+    before = {p: p.stat().st_mtime_ns for p in uninterrupted.rglob("*")}
+    metrics = train(tiny_config("whole"))
+    assert metrics["steps"] == 12
+    assert before == {p: p.stat().st_mtime_ns for p in uninterrupted.rglob("*")}
+    with pytest.raises(ValueError, match="belongs to another configuration .objective.lam 0.5 → 0.3"):
+        train(tiny_config("whole", "objective.lam=0.3"))
+
+
+# Validations fall after steps 4, 8 and 12, changes of the crop after steps 4 and 8.
+@pytest.mark.parametrize("step", [2, 4, 7, 8, 12], ids=lambda s: f"step{s}")
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_stopped_and_resumed_equals_uninterrupted(
+    step: int,
+    signum: int,
+    uninterrupted: Path,
+    tiny_config: Build,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
+    with monkeypatch.context() as patch:
+        with_callback(patch, At(step, lambda: signal.raise_signal(signum)))
+        with pytest.raises(SystemExit) as stopped:
+            train(tiny_config("stopped"), overrides=["experiment=quick", "run_dir=x"])
+    assert stopped.value.code == 143
+    assert f"python -m fae.train experiment=quick run_dir={tmp_path / 'stopped'}" in capsys.readouterr().out
+    run = tmp_path / "stopped"
+    assert torch.load(run / "last.ckpt", weights_only=True)["global_step"] == step
+    assert not (run / "metrics.json").exists()
+    assert handlers == [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
+    train(tiny_config("stopped"))
+    assert_equal_runs(uninterrupted, run)
+
+
+KILLED = """
+import os, signal, sys
+import torch
+from omegaconf import OmegaConf
+from tests.test_train import At, with_callback
+import lightning, pytest
+from fae.config import register
+from fae.train import train
+register()
+torch.set_num_threads(int(sys.argv[3]))
+patch = pytest.MonkeyPatch()
+with_callback(patch, At(int(sys.argv[2]), lambda: os.kill(os.getpid(), signal.SIGKILL)))
+train(OmegaConf.load(sys.argv[1]))
+"""
+
+
+# With last.ckpt every three steps: lost steps inside a stage, and across the change of stage after step 8.
+@pytest.mark.parametrize("step", [5, 10])
+def test_killed_and_resumed_equals_uninterrupted(step: int, tiny_config: Build, tmp_path: Path) -> None:
+    every = "callback.last.every_n_steps=3"
+    train(tiny_config("whole", every))
+    stored = tmp_path / "cfg.yaml"
+    OmegaConf.save(tiny_config("killed", every), stored, resolve=True)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(stored), str(step), str(torch.get_num_threads())],
+        cwd=Path(__file__).parents[1],
+        check=False,
+        capture_output=True,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-2000:]
+    run = tmp_path / "killed"
+    assert torch.load(run / "last.ckpt", weights_only=True)["global_step"] < step
+    train(tiny_config("killed", every))
+    assert_equal_runs(tmp_path / "whole", run)
+
+
+def test_early_stopping_survives_a_resume(tiny_config: Build, tmp_path: Path) -> None:
+    """A run killed after it stopped early must not train on."""
+    impatient = ("callback.early_stopping.patience=1", "callback.early_stopping.min_delta=10")
+    metrics = train(tiny_config("early", *impatient))
+    assert metrics["steps"] == 8
+    (tmp_path / "early" / "metrics.json").unlink()
+    assert train(tiny_config("early", *impatient))["steps"] == 8
+
+
+@pytest.mark.parametrize("objective", ["filter", "amplify"])
+def test_learns_a_tiny_set(objective: str, tiny_config: Build) -> None:
+    metrics = train(
+        tiny_config(
+            "learned",
+            f"objective={objective}",
+            "trainer.max_steps=150",
+            "trainer.val_check_interval=25",
+            "model.width=8",
+            "corruption.shape.size=[0.1,0.4]",
+            "callback.last.every_n_steps=50",
+        )
+    )
+    assert metrics["pixel_auroc"] > 0.9
+    assert metrics["pixel_auroc"] > metrics["trivial_pixel_auroc_local_contrast"]
+    assert metrics["image_auroc"] > 0.9
+
+
+def test_nan_stops_with_the_reason(tiny_config: Build, tmp_path: Path) -> None:
+    with pytest.raises(FloatingPointError, match="the loss became NaN or infinite at or shortly before step"):
+        train(tiny_config("nan", "optimizer.lr=1e30", "trainer.precision=32-true"))
+    assert not (tmp_path / "nan" / "metrics.json").exists()
+    for path in (tmp_path / "nan").glob("*.ckpt"):
+        state = torch.load(path, weights_only=True)
+        assert state["global_step"] <= 12
+
+
+@pytest.mark.parametrize(
+    ("prepare", "image", "pixel"),
+    [
+        (lambda d: shutil.rmtree(d / "test" / "good"), "no normal test images", None),
+        (lambda d: shutil.rmtree(d / "test" / "square"), "no anomalous test images", "no anomalous test pixels"),
+        (lambda d: shutil.rmtree(d / "ground_truth"), None, "no ground_truth masks"),
+        (lambda d: shutil.rmtree(d / "test"), "no test images", "no test images"),
+    ],
+    ids=["no normals", "no defects", "no masks", "no test"],
+)
+def test_what_is_missing_is_undefined_not_half(
+    prepare: Callable[[Path], None], image: str | None, pixel: str | None, tiny: Path, tiny_config: Build
+) -> None:
+    prepare(tiny)
+    metrics = train(tiny_config("partial", "trainer.max_steps=2", "trainer.val_check_interval=1"))
+    for name, reason in (("image_auroc", image), ("pixel_auroc", pixel)):
+        assert (metrics[name] is None) == (reason is not None)
+        assert metrics.get(f"{name}_undefined") == reason
+
+
+@pytest.mark.parametrize("size", ["[20,36]", "33"])
+def test_odd_sizes_train(size: str, tiny_config: Build) -> None:
+    metrics = train(
+        tiny_config(
+            "odd",
+            f"data.image_size={size}",
+            "data.aspect=pad",
+            "trainer.max_steps=3",
+            "trainer.val_check_interval=1",
+            "objective=amplify",
+        )
+    )
+    assert metrics["pixel_auroc"] is not None
+
+
+def test_bad_data_writes_nothing(tiny: Path, tiny_config: Build, tmp_path: Path) -> None:
+    (tiny / "test" / "good" / "000.png").write_bytes(b"")
+    with pytest.raises(ValueError, match="good/000.png cannot be read"):
+        train(tiny_config("bad"))
+    assert not (tmp_path / "bad").exists()
+
+
+def test_a_foreign_folder_is_left_alone(tiny_config: Build, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("x")
+    with pytest.raises(ValueError, match="not a run; choose another folder"):
+        train(tiny_config("mine"))
+    assert os.listdir(tmp_path / "mine") == ["thesis.txt"]
+
+
+def test_online_without_a_key_is_an_error_not_a_prompt(
+    tiny_config: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setattr("wandb.login", lambda **_: False)
+    with pytest.raises(ValueError, match="WANDB_MODE=online needs a key"):
+        train(tiny_config("online"))
+    assert not (tmp_path / "online").exists()
+
+
+def test_online_without_network_goes_offline(
+    tiny_config: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    train(tiny_config("unplugged", "trainer.max_steps=2", "trainer.val_check_interval=1"))
+    assert "this run logs OFFLINE" in caplog.text
+    assert list((tmp_path / "unplugged" / "wandb").glob("offline-run-*"))
+
+
+def test_wandb_offline_run_can_be_read_back(
+    tiny_config: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    metrics = train(tiny_config("logged", "tags=[mine]"))
+    (run,) = (tmp_path / "logged" / "wandb").glob("offline-run-*/*.wandb")
+    shown = subprocess.run(
+        [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(run)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert json.dumps(metrics["pixel_auroc"])[:10] in shown
+    for word in ("train/loss", "val/restoration_error", "heatmaps", "folder", "generic", "mine", "max_steps"):
+        assert word in shown, word
+    assert len(list(run.parent.rglob("*.png"))) >= 2
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "logged", "tiny"]
+
+
+def test_sweep_folders_are_named_by_their_configuration(tiny_config: Build, tmp_path: Path) -> None:
+    def one(lam: float) -> DictConfig:
+        cfg = tiny_config("x", "trainer.max_steps=2", "trainer.val_check_interval=1", f"objective.lam={lam}")
+        cfg.run_dir = None
+        return cfg
+
+    for lam in (0.1, 0.9, 0.1):
+        train(one(lam), sweep_dir=str(tmp_path / "sweep"))
+    names = sorted(p.name for p in (tmp_path / "sweep").iterdir())
+    assert len(names) == 2
+    assert names[0].startswith("folder-tiny-filter-lam0.1-seed0-")
+
+
+@pytest.mark.slow
+def test_installed_wheel_and_console_script_work_from_anywhere(tmp_path: Path) -> None:
+    project = Path(__file__).parents[1]
+    subprocess.run([sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(project)], check=True)
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+    pip = [str(venv / "bin" / "pip"), "install", "--quiet"]
+    lock = ["--constraint", str(project / "requirements.lock")]
+    subprocess.run([*pip, *lock, str(next(tmp_path.glob("*.whl")))], check=True)
+    data = write_tiny(tmp_path / "elsewhere" / "tiny")
+    subprocess.run(
+        [
+            str(venv / "bin" / "fae-train"),
+            "experiment=quick",
+            "data=folder",
+            f"data.root={data}",
+            "category=generic",
+            "run_dir=out",
+            "model.width=2",
+            "data.image_size=32",
+            "trainer.max_steps=2",
+        ],
+        cwd=data.parent,
+        check=True,
+    )
+    metrics = json.loads((data.parent / "out" / "metrics.json").read_text())
+    assert metrics["dataset"] == "folder:tiny"
+    assert metrics["git_commit"] is None
+
+
+def test_bare_command_composes_at_full_size() -> None:
+    cfg = compose_train()
+    assert cfg.model.width == 64
+    assert cfg.data.image_size == 512
+    assert cfg.data.source._target_ == "fae.data.auto.auto"
