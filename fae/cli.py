@@ -6,11 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import hydra
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+)
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from fae.config import arguments, check_leaves, conf_dir, nearest, register
+from fae.config import arguments, check_leaves, check_root, conf_dir, nearest, register
 
 
 def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
@@ -20,20 +25,24 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
     HYDRA_FULL_ERROR=1 for the traceback. Anything else is a defect of ours and keeps its traceback.
     """
     register()
-    full = "HYDRA_FULL_ERROR" in os.environ
-    # Without it Hydra swallows the exception that knows which key was wrong.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
+    wanted = os.environ.get("HYDRA_FULL_ERROR")
 
     def checked(cfg: DictConfig) -> Any:
+        check_root(cfg)
         check_leaves(cfg)
         return task(cfg)
 
+    # Without it Hydra swallows the exception that knows which key was wrong.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         hydra.main(config_path=conf_dir(), config_name=config_name, version_base="1.3")(checked)()
     except (HydraException, OmegaConfBaseException, ValueError, OSError, FloatingPointError) as error:
-        if full:
+        if wanted is not None:
             raise
         sys.exit(f"error: {explain(error)}")
+    finally:
+        if wanted is None:
+            os.environ.pop("HYDRA_FULL_ERROR", None)
 
 
 def explain(error: BaseException) -> str:
@@ -42,6 +51,8 @@ def explain(error: BaseException) -> str:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         return f"{group}={choice} does not exist; {nearest(choice, error.options)}"
     cause = error.__cause__
+    if isinstance(error, InstantiationException) and isinstance(cause, ValueError | OSError):
+        return str(cause)
     if isinstance(error, ConfigCompositionException) and isinstance(cause, ConfigAttributeError | ConfigKeyError):
         parent = cause.parent_node
         if isinstance(parent, DictConfig):

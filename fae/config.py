@@ -3,7 +3,7 @@
 import difflib
 import inspect
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,18 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     names = sorted(valid)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else f"valid names: {', '.join(names)}"
+
+
+def check_root(cfg: DictConfig) -> None:
+    """Check the root's keys, because `+key=value` on the command line passes by the schema.
+
+    Raises:
+        ValueError: naming the unknown key and the nearest valid one.
+    """
+    valid = {f.name for f in fields(TrainConfig)}
+    for key in map(str, cfg):
+        if key not in valid:
+            raise ValueError(f"unknown key {key}; {nearest(key, valid)}")
 
 
 def arguments(leaf: DictConfig) -> set[str]:

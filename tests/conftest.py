@@ -12,6 +12,9 @@ from PIL import Image
 from fae.config import conf_dir, register
 
 os.environ.pop("MVTEC_AD_ROOT", None)
+# Tiny tensors: more threads only wait for each other. Subprocesses inherit it.
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -30,7 +30,7 @@ def losses(objective: str) -> list[float]:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        values.append(float(loss))
+        values.append(float(loss.detach()))
     return values
 
 

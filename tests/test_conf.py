@@ -25,9 +25,10 @@ def test_all_categories_exist() -> None:
 
 
 @pytest.mark.parametrize("category", choices("category"))
-@pytest.mark.parametrize("experiment", ["null", *choices("experiment")])
-def test_composes_with_every_category(category: str, experiment: str) -> None:
-    cfg = compose_train(f"category={category}", f"experiment={experiment}", "run_dir=x")
+@pytest.mark.parametrize("experiment", [None, *choices("experiment")])
+def test_composes_with_every_category(category: str, experiment: str | None) -> None:
+    chosen = [f"experiment={experiment}"] if experiment else []
+    cfg = compose_train(f"category={category}", *chosen, "run_dir=x")
     check_leaves(cfg)
     assert cfg.category.name == category
 
@@ -44,7 +45,8 @@ LEAVES = [
 def test_every_leaf_instantiates(group: str, choice: str) -> None:
     cfg = compose_train(f"{group}={choice}", "run_dir=x", "model.width=2", "trainer.precision=32-true")
     check_leaves(cfg)
-    built = instantiate(cfg[group], _convert_="all")
+    extra = {"logger": False} if group == "trainer" else {}
+    built = instantiate(cfg[group], **extra, _convert_="all")
     if group == "optimizer":
         built = built([torch.nn.Parameter(torch.zeros(1))])
     if group == "scheduler":
@@ -116,23 +118,20 @@ def test_wrong_words_are_explained(
 
 
 def test_an_experiment_file_cannot_hold_a_typo(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "typo.yaml").write_text("# @package _global_\nobjective: {lamm: 0.3}\n")
     result = subprocess.run(
-        [sys.executable, "-m", "fae.train", f"--config-dir={tmp_path}", "experiment=typo"],
+        [sys.executable, "-m", "fae.train", "--config-dir", str(tmp_path), "experiment=typo"],
         capture_output=True,
         text=True,
         check=False,
         cwd=tmp_path,
-        env={**__import__("os").environ} if (_experiment(tmp_path)) else None,
     )
     assert result.returncode == 1
-    assert "objective.lamm" in result.stderr
+    assert result.stderr.strip().endswith(
+        "unknown key objective.lamm; did you mean 'lam'? (fae.objective.filter.Filter)"
+    )
     assert "Traceback" not in result.stderr
-
-
-def _experiment(folder: Path) -> bool:
-    (folder / "experiment").mkdir()
-    (folder / "experiment" / "typo.yaml").write_text("# @package _global_\nobjective: {lamm: 0.3}\n")
-    return True
 
 
 def test_nearest_lists_names_where_nothing_is_near() -> None:

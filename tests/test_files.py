@@ -22,9 +22,14 @@ def test_a_file_appears_whole(tmp_path: Path) -> None:
 def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     write_text(path, "first")
-    with pytest.raises(RuntimeError, match="halfway"), whole(path) as draft:
-        draft.write_text("sec")
-        raise RuntimeError("halfway")
+
+    def fail() -> None:
+        with whole(path) as draft:
+            draft.write_text("sec")
+            raise RuntimeError("halfway")
+
+    with pytest.raises(RuntimeError, match="halfway"):
+        fail()
     assert path.read_text() == "first"
     assert os.listdir(tmp_path) == ["a.txt"]
 
