@@ -57,7 +57,13 @@ class FilteringAutoencoder(lightning.LightningModule):
         losses: Losses = self.objective(self(batch.corrupted), *batch)
         self.log("loss", losses.total.detach(), prog_bar=True, logger=False)
         self.log("crop", float(batch.clean.shape[-1]), prog_bar=True, logger=False)
-        self.log_dict({f"train/{name}": value.detach() for name, value in losses._asdict().items()})
+        self.log_dict(
+            {
+                "train/loss": losses.total.detach(),
+                "train/normal": losses.normal.detach(),
+                "train/corrupted": losses.corrupted.detach(),
+            }
+        )
         return losses.total
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

@@ -95,7 +95,7 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, overrides: Sequence[str
             default_root_dir=str(run_dir),
             _convert_="all",
         )
-        with _stopping_between_steps(trainer):
+        with _stoppable():
             last = run_dir / LAST
             trainer.fit(
                 module,
@@ -103,10 +103,8 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, overrides: Sequence[str
                 ckpt_path=str(last) if last.is_file() else None,
                 weights_only=True,
             )
-            _raise_if_stopped(trainer)
             step = _load_best(module, run_dir)
             predicted = trainer.predict(module, datamodule=data, weights_only=True)
-            _raise_if_stopped(trainer)
             assert predicted is not None
             metrics = _finish(cfg, run_dir, data, score, predicted, logger, trainer, callbacks["timer"], step)
         finished_well = True
@@ -240,15 +238,11 @@ def _logger(cfg: DictConfig, run_dir: Path, mode: str, dataset: str, sweep_dir: 
 
 
 @contextmanager
-def _stopping_between_steps(trainer: lightning.Trainer) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end a fit after the current step, with a checkpoint, and anything else at once."""
+def _stoppable() -> Iterator[None]:
+    """Turn Ctrl-C and SIGTERM into SIGTERMException; during a fit LastCheckpoint takes over and saves first."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        if not (trainer.state.fn == "fit" and trainer.state.status == "running"):
-            raise SIGTERMException
-        if signum == signal.SIGINT:
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # a second Ctrl-C does not wait
-            signal.raise_signal(signal.SIGTERM)  # which Lightning turns into SIGTERMException between steps
+        raise SIGTERMException
 
     before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -267,11 +261,6 @@ def _quiet() -> None:
         ".*isinstance\\(treespec, LeafSpec\\).*",  # Lightning's own
     ):
         warnings.filterwarnings("ignore", message)
-
-
-def _raise_if_stopped(trainer: lightning.Trainer) -> None:
-    if trainer.received_sigterm:
-        raise SIGTERMException
 
 
 def _task(cfg: DictConfig) -> None:

@@ -1,4 +1,7 @@
+import signal
+import threading
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import lightning
@@ -35,10 +38,10 @@ class WholeCheckpointIO(TorchCheckpointIO):
 
 
 class LastCheckpoint(Checkpoint):
-    """Keeps `last.ckpt`: every so many steps, after each validation, on SIGTERM, and at the end.
+    """Keeps `last.ckpt`: every so many steps, after each validation, and at the end; then heeds SIGTERM and Ctrl-C.
 
-    It is saved where Lightning can resume without repeating or skipping a validation: not before a validation
-    that is due, but after it.
+    A run that is asked to stop ends at the next of these moments, which comes after the current step, or after the
+    validation that follows it: Lightning itself would stop within a validation and lose half of its numbers.
 
     Args:
         path: the file.
@@ -53,25 +56,34 @@ class LastCheckpoint(Checkpoint):
             raise ValueError(f"every_n_steps (={every_n_steps}) must be at least 1")
         self.path = path
         self.every_n_steps = every_n_steps
+        self._stop = False
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Take over the signals; Lightning gives them back when the fit ends."""
+        if threading.current_thread() is threading.main_thread():
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(signum, self._request_stop)
+
+    def _request_stop(self, signum: int, frame: FrameType | None) -> None:
+        self._stop = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a second Ctrl-C does not wait
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        """Save when it is time and no validation follows."""
+        """Save when it is time, unless a validation follows at once."""
         step = trainer.global_step
-        if step % self.every_n_steps == 0 and step % int(trainer.val_check_interval) != 0:
-            trainer.save_checkpoint(self.path, weights_only=False)
+        if step % int(trainer.val_check_interval) != 0 and (self._stop or step % self.every_n_steps == 0):
+            self._save(trainer)
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Save, with what the other callbacks made of the validation."""
         if not trainer.sanity_checking:
-            trainer.save_checkpoint(self.path, weights_only=False)
-
-    def on_exception(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
-    ) -> None:
-        """Save on SIGTERM, which Lightning raises between two steps; after other errors the state is unsound."""
-        if isinstance(exception, SIGTERMException):
-            trainer.save_checkpoint(self.path, weights_only=False)
+            self._save(trainer)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Save the end, so that a run killed while scoring does not train again."""
+        self._save(trainer)
+
+    def _save(self, trainer: lightning.Trainer) -> None:
         trainer.save_checkpoint(self.path, weights_only=False)
+        if self._stop:
+            raise SIGTERMException
