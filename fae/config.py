@@ -25,14 +25,6 @@ class Category:
 
 
 @dataclass
-class Monitor:
-    """The validation quantity that picks the best checkpoint and stops training."""
-
-    quantity: str = MISSING
-    mode: str = MISSING
-
-
-@dataclass
 class TrainConfig:
     """The root keys of conf/train.yaml; all others are refused."""
 
@@ -42,7 +34,6 @@ class TrainConfig:
     heatmaps: int = 16
     tags: list[str] = field(default_factory=list)
     category: Category = field(default_factory=Category)
-    monitor: Monitor = field(default_factory=Monitor)
     data: Any = MISSING
     model: Any = MISSING
     objective: Any = MISSING

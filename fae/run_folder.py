@@ -60,10 +60,14 @@ def config_hash(cfg: DictConfig) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
+def objective_name(cfg: DictConfig) -> str:
+    """The objective's class in lower case."""
+    return str(cfg.objective._target_).rsplit(".", 1)[-1].lower()
+
+
 def slug(cfg: DictConfig, dataset: str) -> str:
     """A readable name: data, objective, λ and seed."""
-    objective = str(cfg.objective._target_).rsplit(".", 1)[-1].lower()
-    return f"{dataset.replace(':', '-')}-{objective}-lam{cfg.objective.lam:g}-seed{cfg.seed}"
+    return f"{dataset.replace(':', '-')}-{objective_name(cfg)}-lam{cfg.objective.lam:g}-seed{cfg.seed}"
 
 
 def new_run_dir(cfg: DictConfig, dataset: str, sweep_dir: str | None) -> Path:

@@ -24,11 +24,12 @@ from omegaconf import DictConfig
 from fae import cli
 from fae.callback.checkpoint import WholeCheckpointIO
 from fae.data.module import DataModule
-from fae.evaluation import Evaluation, evaluate
-from fae.heatmap import choose, write_heatmaps
+from fae.environment import environment
+from fae.evaluation import evaluate
 from fae.module import FilteringAutoencoder, Prediction
-from fae.results import environment, log_to_wandb, write_metrics, write_scores
-from fae.run_folder import BEST, LAST, METRICS, State, claim, new_run_dir, resolved, state
+from fae.precision import best_precision
+from fae.results import write_results
+from fae.run_folder import BEST, LAST, METRICS, State, claim, new_run_dir, objective_name, resolved, slug, state
 from fae.score.score import Score
 from fae.tracking import keep_files_in, safe_mode
 
@@ -46,8 +47,10 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, overrides: Sequence[str
 
     Raises:
         ValueError: a value is wrong, in the configuration or in the data.
+        InstantiationException: Hydra's wrapper of a ValueError from a leaf's constructor.
         OSError: a file is missing or cannot be written.
         FloatingPointError: the loss is no longer a number.
+        SystemExit: Ctrl-C or SIGTERM; the run is saved.
     """
     if sweep_dir is not None and cfg.run_dir is not None:
         raise ValueError(f"run_dir (={cfg.run_dir}) names one run's folder; a multirun takes hydra.sweep.dir")
@@ -57,15 +60,15 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, overrides: Sequence[str
         print(f"NOTE: {note}", flush=True)
 
     if cfg.trainer.precision == "auto":
-        cfg.trainer.precision = _precision(cfg.trainer.accelerator)
+        cfg.trainer.precision = best_precision(cfg.trainer.accelerator)
     run_dir = Path(cfg.run_dir or new_run_dir(cfg, data.index.dataset, sweep_dir))
     cfg.run_dir = str(run_dir)
-    found = state(run_dir, cfg)
-    if found is State.FINISHED:
+    if state(run_dir, cfg) is State.FINISHED:
         print(f"{run_dir} is finished; choose another run_dir to train again", flush=True)
         finished: dict[str, Any] = json.loads((run_dir / METRICS).read_text())
         return finished
 
+    # Everything that can be wrong with data or configuration shows before the first file is written.
     data.setup()
     lightning.seed_everything(cfg.seed, verbose=False)
     module = FilteringAutoencoder(
@@ -79,14 +82,13 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, overrides: Sequence[str
     mode = safe_mode(cfg.logger.mode)
     claim(run_dir, cfg)
     keep_files_in(run_dir, Path(cfg.cache_dir))
-    resume = shlex.join(
-        ["python", "-m", "fae.train", *(o for o in overrides if not o.startswith("run_dir=")), f"run_dir={run_dir}"]
-    )
+    kept = [o for o in overrides if not o.startswith("run_dir=")]
+    resume = shlex.join(["python", "-m", "fae.train", *kept, f"run_dir={run_dir}"])
     print(f"run folder: {run_dir}\nif interrupted, go on with: {resume}", flush=True)
 
-    finished_well = False
+    exit_code = 1
     try:
-        logger = _logger(cfg, run_dir, mode, data.index.dataset, sweep_dir)
+        logger = _logger(cfg, mode, data.index.dataset, sweep_dir)
         trainer: lightning.Trainer = instantiate(
             cfg.trainer,
             callbacks=list(callbacks.values()),
@@ -97,84 +99,51 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, overrides: Sequence[str
         )
         with _stoppable():
             last = run_dir / LAST
-            trainer.fit(
-                module,
-                datamodule=data,
-                ckpt_path=str(last) if last.is_file() else None,
-                weights_only=True,
-            )
+            start = str(last) if last.is_file() else None
+            trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)
             step = _load_best(module, run_dir)
             predicted = trainer.predict(module, datamodule=data, weights_only=True)
             assert predicted is not None
-            metrics = _finish(cfg, run_dir, data, score, predicted, logger, trainer, callbacks["timer"], step)
-        finished_well = True
+            val, test = _by_split(predicted, data)
+            result = evaluate(score, val.residual, test.residual, data)
+            metrics = _facts(cfg, data, score) | result.metrics
+            metrics |= {
+                "checkpoint_step": step,
+                "steps": trainer.global_step,
+                "seconds": round(callbacks["timer"].time_elapsed("train"), 3),
+            } | environment(trainer.strategy.root_device)
+            write_results(run_dir, metrics, result, test.reconstruction, data, cfg.heatmaps, logger)
+        _say(metrics, run_dir)
+        exit_code = 0
         return metrics
     except SIGTERMException as stop:
         print(f"\nstopped; everything is saved. Go on with:\n  {resume}", flush=True)
         raise SystemExit(128 + signal.SIGTERM) from stop
     finally:
-        wandb.finish(exit_code=0 if finished_well else 1)
+        wandb.finish(exit_code=exit_code)
 
 
-def _finish(
-    cfg: DictConfig,
-    run_dir: Path,
-    data: DataModule,
-    score: Score,
-    predicted: Sequence[Any],
-    logger: WandbLogger,
-    trainer: lightning.Trainer,
-    timer: Any,
-    step: int,
-) -> dict[str, Any]:
-    """Score the predictions and write the results, metrics.json last."""
-    val, test = _by_split(predicted, data)
-    result: Evaluation = evaluate(score, val.residual, test.residual, data)
-    samples = data.test.samples
-    write_scores(run_dir / "scores.csv", samples, result.image_score)
-    chosen = choose(result.image_score, cfg.heatmaps, cfg.seed)
-    pictures = write_heatmaps(
-        run_dir / "heatmaps",
-        samples,
-        chosen,
-        data.test.image,
-        test.reconstruction,
-        result.anomaly_map,
-        data.mask,
-        result.image_score,
-    )
-    metrics = (
-        {
-            "dataset": data.index.dataset,
-            "category": cfg.category.name,
-            "objective": str(cfg.objective._target_).rsplit(".", 1)[-1].lower(),
-            "lam": cfg.objective.lam,
-            "k": score.k,
-            "n": score.n,
-            "t": score.t,
-            "image_score": score.image_score.name,
-            "image_size": list(data.image_size or ()),
-            "seed": cfg.seed,
-            "protocol": "fixed: k, n, t and image score as configured; checkpoint by the best validation "
-            f"{cfg.monitor.quantity}; no test image was looked at",
-        }
-        | result.metrics
-        | {
-            "checkpoint_step": step,
-            "steps": trainer.global_step,
-            "seconds": round(timer.time_elapsed("train"), 3),
-            "precision": str(cfg.trainer.precision),
-            "train_images": len(data.train.samples),
-            "val_images": len(data.val.samples),
-            "test_images": len(samples),
-            "notes": list(data.index.notes),
-        }
-        | environment(trainer.strategy.root_device)
-    )
-    log_to_wandb(logger, metrics, samples, result.image_score, pictures)
-    write_metrics(run_dir, metrics)
-    _say(metrics, run_dir)
-    return metrics
+def _facts(cfg: DictConfig, data: DataModule, score: Score) -> dict[str, Any]:
+    """What was trained on what, and how the choices were made."""
+    return {
+        "dataset": data.index.dataset,
+        "category": cfg.category.name,
+        "objective": objective_name(cfg),
+        "lam": cfg.objective.lam,
+        "k": score.k,
+        "n": score.n,
+        "t": score.t,
+        "image_score": score.image_score.name,
+        "image_size": list(data.image_size or ()),
+        "seed": cfg.seed,
+        "precision": str(cfg.trainer.precision),
+        "protocol": "fixed: k, n, t and image score as configured; checkpoint by the best "
+        f"{cfg.callback.best.monitor}; no test image was looked at",
+        "train_images": len(data.train.samples),
+        "val_images": len(data.val.samples),
+        "test_images": len(data.test.samples),
+        "notes": list(data.index.notes),
+    }
 
 
 def _say(metrics: dict[str, Any], run_dir: Path) -> None:
@@ -188,11 +157,8 @@ def _say(metrics: dict[str, Any], run_dir: Path) -> None:
 
 
 def _by_split(predicted: Sequence[Any], data: DataModule) -> tuple[Prediction, Prediction]:
-    """Join the batches of the held-out and of the test images."""
-    if not data.test.samples:
-        val, test = predicted, []
-    else:
-        val, test = predicted
+    """Join the batches of the held-out and of the test images; without test images Lightning nests one level less."""
+    val, test = predicted if data.test.samples else (predicted, [])
     return _join(val, data), _join(test, data)
 
 
@@ -211,25 +177,15 @@ def _load_best(module: FilteringAutoencoder, run_dir: Path) -> int:
     return int(checkpoint["global_step"])
 
 
-def _precision(accelerator: str) -> str:
-    """bf16 autocast where the device computes it faster than float32."""
-    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    if accelerator in ("auto", "cpu"):
-        able = torch.cpu.get_capabilities()
-        return "bf16-mixed" if able.get("avx512_bf16") or able.get("amx_bf16") else "32-true"
-    return "32-true"
-
-
-def _logger(cfg: DictConfig, run_dir: Path, mode: str, dataset: str, sweep_dir: str | None) -> WandbLogger:
-    objective = str(cfg.objective._target_).rsplit(".", 1)[-1].lower()
+def _logger(cfg: DictConfig, mode: str, dataset: str, sweep_dir: str | None) -> WandbLogger:
+    run_dir, name = Path(cfg.run_dir), slug(cfg, dataset)
     logger: WandbLogger = instantiate(
         cfg.logger,
         mode=mode,
         save_dir=str(run_dir),
-        name=run_dir.name,
+        name=run_dir.name if run_dir.name.startswith(name) else f"{name}-{run_dir.name}",
         group=Path(sweep_dir).name if sweep_dir else None,
-        tags=[dataset.split(":")[0], cfg.category.name, objective, *cfg.tags],
+        tags=[dataset.split(":")[0], cfg.category.name, objective_name(cfg), *cfg.tags],
         settings=wandb.Settings(console="off", silent=True),
         _convert_="all",
     )

@@ -23,6 +23,8 @@ FLOORS = {
     "fae.heatmap": 3,
     "fae.evaluation": 3,
     "fae.cli": 3,
+    "fae.environment": 3,
+    "fae.precision": 3,
     "fae.results": 4,
     "fae.train": 5,
 }

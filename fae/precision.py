@@ -1,0 +1,15 @@
+import torch
+
+
+def best_precision(accelerator: str) -> str:
+    """The Lightning precision for a device: bf16 autocast where its arithmetic gains by it, otherwise float32.
+
+    Args:
+        accelerator: Lightning's name, "auto" included.
+    """
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    if accelerator in ("auto", "cpu"):
+        able = torch.cpu.get_capabilities()
+        return "bf16-mixed" if able.get("avx512_bf16") or able.get("amx_bf16") else "32-true"
+    return "32-true"
