@@ -84,7 +84,8 @@ def state(run_dir: Path, cfg: DictConfig) -> State:
     Raises:
         ValueError: it belongs to a run with another configuration, or holds files of something else.
     """
-    if not run_dir.exists() or not any(run_dir.iterdir()):
+    # Hidden files are drafts that a killed process left; see fae.files.
+    if not run_dir.exists() or all(path.name.startswith(".") for path in run_dir.iterdir()):
         return State.NEW
     stored = run_dir / CONFIG
     if not stored.is_file():

@@ -3,6 +3,8 @@
 import logging
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -40,15 +42,28 @@ def safe_mode(mode: str) -> str:
     return mode
 
 
-def keep_files_in(run_dir: Path, cache_dir: Path) -> None:
-    """Point W&B's folders into the run's and the cache's, unless the user has pointed them elsewhere."""
+@contextmanager
+def wandb_run(run_dir: Path, cache_dir: Path) -> Iterator[None]:
+    """Keep W&B's files in the run's folder and the cache, and finish its run, whatever happens.
+
+    Folders that the user has named by W&B's own variables stay as they are.
+    """
+    ours = {
+        "WANDB_DATA_DIR": run_dir / "wandb",
+        "WANDB_ARTIFACT_DIR": run_dir / "wandb",
+        "WANDB_CACHE_DIR": cache_dir / "wandb",
+        "WANDB_CONFIG_DIR": cache_dir / "wandb",
+    }
+    ours = {name: folder for name, folder in ours.items() if name not in os.environ}
     os.environ.setdefault("WANDB_SILENT", "true")
-    for variable, folder in (
-        ("WANDB_DATA_DIR", run_dir / "wandb"),
-        ("WANDB_ARTIFACT_DIR", run_dir / "wandb"),
-        ("WANDB_CACHE_DIR", cache_dir / "wandb"),
-        ("WANDB_CONFIG_DIR", cache_dir / "wandb"),
-    ):
-        if variable not in os.environ:
+    exit_code = 1
+    try:
+        for name, folder in ours.items():
             folder.mkdir(parents=True, exist_ok=True)
-            os.environ[variable] = str(folder.resolve())
+            os.environ[name] = str(folder.resolve())
+        yield
+        exit_code = 0
+    finally:
+        wandb.finish(exit_code=exit_code)
+        for name in ours:
+            os.environ.pop(name, None)

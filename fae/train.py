@@ -17,6 +17,7 @@ import wandb
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
+from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig
@@ -31,7 +32,7 @@ from fae.precision import best_precision
 from fae.results import write_results
 from fae.run_folder import BEST, LAST, METRICS, State, claim, new_run_dir, objective_name, resolved, slug, state
 from fae.score.score import Score
-from fae.tracking import keep_files_in, safe_mode
+from fae.tracking import safe_mode, wandb_run
 
 
 def train(cfg: DictConfig, sweep_dir: str | None = None, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -81,46 +82,37 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, overrides: Sequence[str
     callbacks = instantiate(cfg.callback, _convert_="all")
     mode = safe_mode(cfg.logger.mode)
     claim(run_dir, cfg)
-    keep_files_in(run_dir, Path(cfg.cache_dir))
     kept = [o for o in overrides if not o.startswith("run_dir=")]
     resume = shlex.join(["python", "-m", "fae.train", *kept, f"run_dir={run_dir}"])
     print(f"run folder: {run_dir}\nif interrupted, go on with: {resume}", flush=True)
 
-    exit_code = 1
-    try:
+    timer = Timer()
+    with _stoppable(resume), wandb_run(run_dir, Path(cfg.cache_dir)):
         logger = _logger(cfg, mode, data.index.dataset, sweep_dir)
         trainer: lightning.Trainer = instantiate(
             cfg.trainer,
-            callbacks=list(callbacks.values()),
+            callbacks=[*callbacks.values(), timer],
             logger=logger,
             plugins=[WholeCheckpointIO()],
             default_root_dir=str(run_dir),
             _convert_="all",
         )
-        with _stoppable():
-            last = run_dir / LAST
-            start = str(last) if last.is_file() else None
-            trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)
-            step = _load_best(module, run_dir)
-            predicted = trainer.predict(module, datamodule=data, weights_only=True)
-            assert predicted is not None
-            val, test = _by_split(predicted, data)
-            result = evaluate(score, val.residual, test.residual, data)
-            metrics = _facts(cfg, data, score) | result.metrics
-            metrics |= {
-                "checkpoint_step": step,
-                "steps": trainer.global_step,
-                "seconds": round(callbacks["timer"].time_elapsed("train"), 3),
-            } | environment(trainer.strategy.root_device)
-            write_results(run_dir, metrics, result, test.reconstruction, data, cfg.heatmaps, logger)
-        _say(metrics, run_dir)
-        exit_code = 0
-        return metrics
-    except SIGTERMException as stop:
-        print(f"\nstopped; everything is saved. Go on with:\n  {resume}", flush=True)
-        raise SystemExit(128 + signal.SIGTERM) from stop
-    finally:
-        wandb.finish(exit_code=exit_code)
+        last = run_dir / LAST
+        start = str(last) if last.is_file() else None
+        trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)
+        checkpoint = _load_best(module, run_dir)
+        predicted = trainer.predict(module, datamodule=data, weights_only=True)
+        assert predicted is not None
+        val, test = _by_split(predicted, data)
+        result = evaluate(score, val.residual, test.residual, data)
+        metrics = _facts(cfg, data, score) | result.metrics | checkpoint
+        metrics |= {
+            "steps": trainer.global_step,
+            "seconds": round(timer.time_elapsed("train"), 3),
+        } | environment(trainer.strategy.root_device)
+        write_results(run_dir, metrics, result, test.reconstruction, data, cfg.heatmaps, logger)
+    _say(metrics, run_dir)
+    return metrics
 
 
 def _facts(cfg: DictConfig, data: DataModule, score: Score) -> dict[str, Any]:
@@ -137,12 +129,11 @@ def _facts(cfg: DictConfig, data: DataModule, score: Score) -> dict[str, Any]:
         "image_size": list(data.image_size or ()),
         "seed": cfg.seed,
         "precision": str(cfg.trainer.precision),
-        "protocol": "fixed: k, n, t and image score as configured; checkpoint by the best "
-        f"{cfg.callback.best.monitor}; no test image was looked at",
+        "protocol": "fixed: k, n, t and image score as configured; no test image was looked at",
         "train_images": len(data.train.samples),
         "val_images": len(data.val.samples),
         "test_images": len(data.test.samples),
-        "notes": list(data.index.notes),
+        "notes": list(data.notes),
     }
 
 
@@ -169,12 +160,13 @@ def _join(batches: Sequence[Prediction], data: DataModule) -> Prediction:
     return Prediction(*(torch.cat(parts) for parts in zip(*batches, strict=True)))
 
 
-def _load_best(module: FilteringAutoencoder, run_dir: Path) -> int:
-    """Load the best checkpoint, or the last where training ended before its first validation; returns its step."""
+def _load_best(module: FilteringAutoencoder, run_dir: Path) -> dict[str, Any]:
+    """Load the best checkpoint, or the last where training ended before its first validation; returns which."""
     path = run_dir / BEST if (run_dir / BEST).is_file() else run_dir / LAST
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     module.load_state_dict(checkpoint["state_dict"])
-    return int(checkpoint["global_step"])
+    chosen = "lowest val/loss" if path.name == BEST else "last step; there was no validation"
+    return {"checkpoint": f"{path.name}: {chosen}", "checkpoint_step": int(checkpoint["global_step"])}
 
 
 def _logger(cfg: DictConfig, mode: str, dataset: str, sweep_dir: str | None) -> WandbLogger:
@@ -194,8 +186,8 @@ def _logger(cfg: DictConfig, mode: str, dataset: str, sweep_dir: str | None) -> 
 
 
 @contextmanager
-def _stoppable() -> Iterator[None]:
-    """Turn Ctrl-C and SIGTERM into SIGTERMException; during a fit LastCheckpoint takes over and saves first."""
+def _stoppable(resume: str) -> Iterator[None]:
+    """End on Ctrl-C and SIGTERM with the command that resumes; during a fit LastCheckpoint saves first."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
         raise SIGTERMException
@@ -203,6 +195,9 @@ def _stoppable() -> Iterator[None]:
     before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+    except SIGTERMException as stopped:
+        print(f"\nstopped; everything is saved. Go on with:\n  {resume}", flush=True)
+        raise SystemExit(128 + signal.SIGTERM) from stopped
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)

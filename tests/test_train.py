@@ -304,17 +304,62 @@ def test_wandb_offline_run_can_be_read_back(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "logged", "tiny"]
 
 
-def test_sweep_folders_are_named_by_their_configuration(tiny_config: Build, tmp_path: Path) -> None:
+def test_sweep_folders_are_named_by_their_configuration(
+    tiny_config: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def one(lam: float) -> DictConfig:
         cfg = tiny_config("x", "trainer.max_steps=2", "trainer.val_check_interval=1", f"objective.lam={lam}")
         cfg.run_dir = None
         return cfg
 
+    monkeypatch.setenv("WANDB_MODE", "offline")
     for lam in (0.1, 0.9, 0.1):
         train(one(lam), sweep_dir=str(tmp_path / "sweep"))
-    names = sorted(p.name for p in (tmp_path / "sweep").iterdir())
-    assert len(names) == 2
-    assert names[0].startswith("folder-tiny-filter-lam0.1-seed0-")
+    runs = sorted((tmp_path / "sweep").iterdir())
+    assert len(runs) == 2
+    assert runs[0].name.startswith("folder-tiny-filter-lam0.1-seed0-")
+    for run in runs:  # each with its own W&B run, and nothing of the other's
+        assert len(list((run / "wandb").glob("offline-run-*"))) == 1
+        assert len(list((run / "wandb" / "artifacts").iterdir())) >= 1
+
+
+def test_multirun_goes_on_after_a_failure(tiny: Path, tmp_path: Path) -> None:
+    command = [
+        *(sys.executable, "-m", "fae.train", "-m", "experiment=quick", "data=folder", f"data.root={tiny}"),
+        *("category=generic", "model.width=2", "data.image_size=32", "trainer.max_steps=2", "heatmaps=1"),
+        "objective.lam=2,0.5",
+    ]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "lam (=2) must lie in [0, 1]" in result.stderr
+    (run,) = (tmp_path / "multirun").glob("folder-tiny-*")
+    assert json.loads((run / "metrics.json").read_text())["lam"] == 0.5
+
+
+@pytest.mark.slow
+def test_the_bare_command_runs_at_full_size(tmp_path: Path) -> None:
+    metrics = train(compose_train("trainer.max_steps=1", "data.batch_size=1", "data.val_corruptions=1", "heatmaps=1"))
+    assert metrics["dataset"] == "synthetic:wood"
+    assert metrics["image_size"] == [512, 512]
+    assert metrics["steps"] == 1
+
+
+PIPED = Path(os.environ.get("FAE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "piped"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not PIPED.is_dir(), reason=f"real images are not at {PIPED}; set FAE_TEST_DATA")
+def test_quick_preset_on_real_images(tmp_path: Path) -> None:
+    torch.set_num_threads(os.cpu_count() or 1)
+    metrics = train(
+        compose_train(
+            *("experiment=quick", "data=folder", f"data.root={PIPED / 'PA_FLR01_TL'}", "category=generic"),
+            f"run_dir={tmp_path / 'run'}",
+        )
+    )
+    torch.set_num_threads(1)
+    assert metrics["pixel_auroc"] >= 0.99
+    assert metrics["image_auroc"] >= 0.99
 
 
 @pytest.mark.slow

@@ -90,9 +90,13 @@ class DataModule(lightning.LightningDataModule):
             raise ValueError(f"data.aspect (={aspect!r}) must be one of {ASPECTS}")
         if not 0 < val_fraction < 1:
             raise ValueError(f"data.val_fraction (={val_fraction}) must lie between 0 and 1; the paper uses 0.05")
-        for name, value in (("batch_size", batch_size), ("val_corruptions", val_corruptions)):
+        for name, value in (
+            ("data.batch_size", batch_size),
+            ("data.val_corruptions", val_corruptions),
+            ("trainer.max_steps", max_steps),
+        ):
             if value < 1:
-                raise ValueError(f"data.{name} (={value}) must be at least 1")
+                raise ValueError(f"{name} (={value}) must be at least 1")
         self.source, self.root, self.category = source, root, category
         self.corruption = corruption
         self.batch_size, self.max_steps = batch_size, max_steps
@@ -101,11 +105,14 @@ class DataModule(lightning.LightningDataModule):
         self.symmetry = (rotate, flip_horizontal, flip_vertical)
         self.val_fraction, self.val_corruptions = val_fraction, val_corruptions
         self.seed = seed
+        self.notes: list[str] = []  # what a reader of the results must know about the data
 
     @cached_property
     def index(self) -> Index:
         """The files, read from disk once; see the source for the errors."""
-        return self.source(self.root, self.category)
+        index = self.source(self.root, self.category)
+        self.notes.extend(index.notes)
+        return index
 
     def setup(self, stage: str | None = None) -> None:
         """Decode every image and mask, once, so that a bad file is an error before training starts.
@@ -171,11 +178,11 @@ class DataModule(lightning.LightningDataModule):
             masks.append(mask)
             usable.append(self.index.has_masks and (sample.label == 0 or bool(mask.any())))
         if empty:
-            log.warning(
-                "%d mask(s) without any defect pixel; their images keep the label, out of the pixel metrics: %s",
-                len(empty),
-                ", ".join(str(path) for path in empty),
+            self.notes.append(
+                f"{len(empty)} mask(s) without any defect pixel: their images keep the label and stay out of the pixel "
+                f"metrics: {', '.join(str(path) for path in empty)}"
             )
+            log.warning(self.notes[-1])
         stacked = np.stack(masks) if masks else np.zeros((0, *self.image_size), np.bool_)
         return torch.from_numpy(stacked).unsqueeze(1), torch.tensor(usable, dtype=torch.bool)
 

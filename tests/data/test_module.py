@@ -19,7 +19,9 @@ from fae.types import Batch, Images
 @pytest.fixture
 def build(tiny: Path) -> Callable[..., DataModule]:
     def make(step: int = 0, rank: int = 0, world_size: int = 1, root: Path = tiny, **keys: Any) -> DataModule:
-        data = DataModule(folder, str(root), "generic", Elastic(SoftShape()), keys.pop("batch_size", 4), 30, **keys)
+        data = DataModule(
+            folder, str(root), "generic", Elastic(SoftShape()), **{"batch_size": 4, "max_steps": 30} | keys
+        )
         data.trainer = SimpleNamespace(  # type: ignore[assignment]
             global_step=step, global_rank=rank, world_size=world_size, training=True
         )
@@ -138,6 +140,7 @@ def test_empty_mask_is_named_and_left_out(
     Image.fromarray(np.zeros((32, 32), np.uint8)).save(path)
     data = build()
     assert "001_mask.png" in caplog.text
+    assert "001_mask.png" in data.notes[0]
     assert data.has_mask.tolist() == [True] * 5 + [False] + [True] * 2
     assert data.test.samples[5].label == 1
 
@@ -155,6 +158,7 @@ def test_an_unreadable_test_image_is_found_at_once(build: Callable[..., DataModu
         ({"val_fraction": 0.0}, "data.val_fraction .=0.0."),
         ({"batch_size": 0}, "data.batch_size .=0."),
         ({"val_corruptions": 0}, "data.val_corruptions .=0."),
+        ({"max_steps": -1}, "trainer.max_steps .=-1."),
         ({"image_size": 0}, "data.image_size .=0."),
         ({"crop_sizes": [64]}, "exceeds the images, 32×32"),
     ],
