@@ -9,6 +9,7 @@ ROOT = Path(fae.__file__).parent
 FLOORS = {
     "fae.types": 0,
     "fae.files": 0,
+    "fae.image": 0,
     "fae.config": 0,
     "fae.model": 1,
     "fae.objective": 1,

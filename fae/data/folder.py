@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from fae.data.index import Index, Sample, check_training_images, images_in, layout
+from fae.data.index import Index, Sample, check_training_images, layout
+from fae.image import images_in
 
 
 def folder(root: str | None, category: str) -> Index:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
+from fae.image import images_in
 
 GOOD = "good"
 
@@ -36,12 +36,6 @@ class Index:
 
 Source = Callable[[str | None, str], Index]
 """`(root, category) -> Index`; what `data.source` builds."""
-
-
-def images_in(folder: Path) -> list[Path]:
-    """Image files directly in a folder, by name; any suffix that Pillow opens, in any case; no hidden files."""
-    known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in known and not p.name.startswith("."))
 
 
 def layout(folder: Path, dataset: str) -> Index:

@@ -13,9 +13,10 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from fae.data.augment import augment
 from fae.data.crop import as_size, crop_size, crop_stages, random_crop
+from fae.data.fit import ASPECTS, fit, fit_mask
 from fae.data.index import Index, Sample, Source
-from fae.data.read import ASPECTS, fit, fit_mask, read_image, read_mask
 from fae.data.seed import SHUFFLE, SPLIT, TRAIN, VALIDATE, generator
+from fae.image import read_image, read_mask
 from fae.types import Batch, Corruption, Images
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class DataModule(lightning.LightningDataModule):
         batch_size: images a step.
         max_steps: length of training, for the crop schedule.
         image_size: pixels, a number or `[height, width]`; None keeps the images' own, common size.
-        aspect: "stretch" or "pad", see `fae.data.read.fit`.
+        aspect: "stretch" or "pad", see `fae.data.fit.fit`.
         crop_sizes: see `fae.data.crop.crop_stages`.
         rotate: see `fae.data.augment.augment`; so are the flips.
         flip_horizontal: mirroring left and right is admissible.

@@ -7,10 +7,11 @@ import torch
 
 from fae.data import synthetic as module
 from fae.data.defect import DEFECTS
+from fae.data.fit import fit, fit_mask
 from fae.data.folder import folder
-from fae.data.read import fit, fit_mask, read_image, read_mask
 from fae.data.synthetic import synthetic
 from fae.data.texture import TEXTURES, photograph
+from fae.image import read_image, read_mask
 from fae.metric.auroc import auroc
 from fae.metric.trivial import IMAGE_STATISTICS, PIXEL_STATISTICS
 

@@ -1,59 +1,12 @@
-"""From files to uint8 arrays of one size; no randomness."""
-
-from pathlib import Path
+"""Bringing images and their masks to one size."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+
+from fae.image import Array
 
 ASPECTS = ("stretch", "pad")
-
-Array = NDArray[np.uint8]
-
-
-def read_image(path: Path) -> Array:
-    """Decode an image file to RGB `(H, W, 3)`; grey, 16-bit, palette, CMYK and alpha images as well.
-
-    16-bit values keep their scale (65535 becomes 255), alpha is dropped, EXIF rotation is applied. Pillow reads,
-    because OpenCV takes truncated JPEG files without an error.
-
-    Raises:
-        ValueError: the file cannot be decoded.
-    """
-    image = _open(path)
-    if image.mode == "F":
-        raise ValueError(f"{path} holds floating-point pixels of unknown range; save it with 8 or 16 bits")
-    if image.mode.startswith("I"):
-        return np.repeat(_to_8_bit(np.asarray(image))[..., None], 3, axis=2)
-    return np.asarray(image.convert("RGB"))
-
-
-def read_mask(path: Path) -> NDArray[np.bool_]:
-    """Decode a ground-truth mask to bool `(H, W)`: True where any channel exceeds half of full scale.
-
-    Raises:
-        ValueError: the file cannot be decoded.
-    """
-    image = _open(path)
-    if image.mode == "1":
-        return np.asarray(image)
-    if image.mode.startswith("I"):
-        return _to_8_bit(np.asarray(image)) > 127
-    return np.asarray(np.asarray(image.convert("RGB")).max(axis=2) > 127)
-
-
-def _open(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} cannot be read as an image ({error}); replace or remove it") from error
-
-
-def _to_8_bit(values: NDArray[np.generic]) -> Array:
-    return np.asarray(np.round(np.clip(values.astype(np.float64), 0, 65535) / 257), dtype=np.uint8)
 
 
 def fit(image: Array, size: tuple[int, int], aspect: str) -> tuple[Array, tuple[int, int]]:
