@@ -22,6 +22,10 @@ class Category:
     rotate: bool = False
     flip_horizontal: bool = False
     flip_vertical: bool = False
+    residual: str = "squared"
+    k: int = 5
+    n: int = 2
+    t: float = 0.0
 
 
 @dataclass
@@ -31,7 +35,7 @@ class TrainConfig:
     seed: int = 0
     run_dir: str | None = None
     cache_dir: str = MISSING
-    heatmaps: int = 16
+    pictures: int = 16
     tags: list[str] = field(default_factory=list)
     category: Category = field(default_factory=Category)
     data: Any = MISSING

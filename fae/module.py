@@ -17,7 +17,7 @@ class Prediction(NamedTuple):
     """What one forward pass says of a batch of images, on the CPU."""
 
     residual: Tensor
-    """`(B, 1, H, W)` float32, eq. 2."""
+    """`(B, 1, H, W)` float32, eq. 2 or 1 − SSIM."""
     reconstruction: Tensor
     """`(B, 3, H, W)` uint8."""
     sample: Tensor
@@ -32,6 +32,7 @@ class FilteringAutoencoder(lightning.LightningModule):
         objective: see `fae.types.Objective`.
         optimizer: from parameters to an optimiser.
         scheduler: from an optimiser to a schedule that is stepped after every optimiser step.
+        residual: from images and reconstructions `(B, 3, H, W)` to residual maps `(B, 1, H, W)`.
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class FilteringAutoencoder(lightning.LightningModule):
         objective: Objective,
         optimizer: Callable[[Any], Optimizer],
         scheduler: Callable[[Optimizer], LRScheduler],
+        residual: Callable[[Tensor, Tensor], Tensor] = residual_map,
     ) -> None:
         super().__init__()
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.objective = objective
         self.optimizer, self.scheduler = optimizer, scheduler
+        self.residual = residual
         self.val_pixel_auroc = AUROC()
 
     def forward(self, image: Tensor) -> Tensor:
@@ -82,13 +85,13 @@ class FilteringAutoencoder(lightning.LightningModule):
             batch_size=size,
             sync_dist=True,
         )
-        self.val_pixel_auroc.update(residual_map(batch.corrupted, reconstruction), damaged > 0.5)
+        self.val_pixel_auroc.update(self.residual(batch.corrupted, reconstruction), damaged > 0.5)
         self.log("val/pixel_auroc", self.val_pixel_auroc, batch_size=size)
 
     def predict_step(self, batch: Images, batch_idx: int, dataloader_idx: int = 0) -> Prediction:
         """Residual maps and reconstructions of images as they are."""
         reconstruction = self(batch.image)
-        residual = residual_map(batch.image, reconstruction)
+        residual = self.residual(batch.image, reconstruction)
         return Prediction(residual.cpu(), (reconstruction * 255).round().byte().cpu(), batch.sample.cpu())
 
     def configure_optimizers(self) -> OptimizerLRScheduler:

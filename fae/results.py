@@ -26,7 +26,7 @@ def write_results(
     result: Evaluation,
     reconstruction: Tensor,
     data: DataModule,
-    heatmaps: int,
+    pictures: int,
     logger: WandbLogger,
 ) -> None:
     """Write everything, metrics.json last, so that its presence means that the run is finished.
@@ -37,7 +37,7 @@ def write_results(
         result: maps and scores of the test images.
         reconstruction: `(N, 3, H, W)` uint8, of the test images.
         data: after `setup`.
-        heatmaps: how many pictures to write.
+        pictures: how many heatmaps to write.
         logger: of the run.
     """
     samples, scores = data.test.samples, result.image_score
@@ -46,13 +46,13 @@ def write_results(
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
         writer.writerows(rows)
-    chosen = choose(scores, heatmaps, data.seed)
-    pictures = write_heatmaps(
+    chosen = choose(scores, pictures, data.seed)
+    written = write_heatmaps(
         run_dir / "heatmaps", samples, chosen, data.test.image, reconstruction, result.anomaly_map, data.mask, scores
     )
     logger.experiment.summary.update(metrics)
-    if pictures:
-        logger.log_image("heatmaps", [str(p) for p in pictures], caption=[p.stem for p in pictures])
+    if written:
+        logger.log_image("heatmaps", [str(p) for p in written], caption=[p.stem for p in written])
     if rows:
         logger.log_table("scores", columns=list(_COLUMNS), data=rows)
     write_text(run_dir / METRICS, json.dumps(metrics, indent=2, allow_nan=False) + "\n")

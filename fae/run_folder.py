@@ -14,7 +14,7 @@ from fae.files import write_text
 CONFIG, METRICS, LAST, BEST = "config.yaml", "metrics.json", "last.ckpt", "best.ckpt"
 
 # Where a run lies and how it is shown; they change no result, so a run may go on with others.
-_PRESENTATION = ("run_dir", "cache_dir", "logger", "tags", "heatmaps")
+_PRESENTATION = ("run_dir", "cache_dir", "logger", "tags", "pictures")
 
 
 class State(Enum):

@@ -3,12 +3,14 @@
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 import wandb
+from lightning.pytorch.loggers import WandbLogger
 
 log = logging.getLogger(__name__)
 
@@ -67,3 +69,29 @@ def wandb_run(run_dir: Path, cache_dir: Path) -> Iterator[None]:
         wandb.finish(exit_code=exit_code)
         for name in ours:
             os.environ.pop(name, None)
+
+
+def start(
+    build: Callable[..., WandbLogger],
+    mode: str,
+    folder: Path,
+    name: str,
+    tags: Sequence[str],
+    config: Mapping[str, Any],
+    group: str | None = None,
+) -> WandbLogger:
+    """Start a W&B run inside `wandb_run`.
+
+    Args:
+        build: the configured logger, without what this function adds.
+        mode: see `safe_mode`.
+        folder: the run's.
+        name: of the W&B run.
+        tags: of the W&B run.
+        config: plain values, shown and searched in W&B.
+        group: a sweep's name.
+    """
+    settings = wandb.Settings(console="off", silent=True)
+    logger = build(mode=mode, save_dir=str(folder), name=name, tags=list(tags), group=group, settings=settings)
+    logger.experiment.config.update(dict(config))
+    return logger

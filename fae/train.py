@@ -13,12 +13,10 @@ from typing import Any
 
 import lightning
 import torch
-import wandb
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Timer
-from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig
 
@@ -32,7 +30,7 @@ from fae.precision import best_precision
 from fae.results import write_results
 from fae.run_folder import BEST, LAST, METRICS, State, claim, new_run_dir, objective_name, resolved, slug, state
 from fae.score.score import Score
-from fae.tracking import safe_mode, wandb_run
+from fae.tracking import safe_mode, start, wandb_run
 
 
 def train(cfg: DictConfig, sweep_dir: str | None = None, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -72,13 +70,14 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, overrides: Sequence[str
     # Everything that can be wrong with data or configuration shows before the first file is written.
     data.setup()
     lightning.seed_everything(cfg.seed, verbose=False)
+    score: Score = instantiate(cfg.score, _convert_="all")
     module = FilteringAutoencoder(
         instantiate(cfg.model, _convert_="all"),
         instantiate(cfg.objective, _convert_="all"),
         instantiate(cfg.optimizer, _convert_="all"),
         instantiate(cfg.scheduler, _convert_="all"),
+        score.residual_map,
     )
-    score: Score = instantiate(cfg.score, _convert_="all")
     callbacks = instantiate(cfg.callback, _convert_="all")
     mode = safe_mode(cfg.logger.mode)
     claim(run_dir, cfg)
@@ -88,7 +87,16 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, overrides: Sequence[str
 
     timer = Timer()
     with _stoppable(resume), wandb_run(run_dir, Path(cfg.cache_dir)):
-        logger = _logger(cfg, mode, data.index.dataset, sweep_dir)
+        name = slug(cfg, data.index.dataset)
+        logger = start(
+            instantiate(cfg.logger, _partial_=True, _convert_="all"),
+            mode,
+            run_dir,
+            run_dir.name if run_dir.name.startswith(name) else f"{name}-{run_dir.name}",
+            [data.index.dataset.split(":")[0], cfg.category.name, objective_name(cfg), *cfg.tags],
+            resolved(cfg),
+            Path(sweep_dir).name if sweep_dir else None,
+        )
         trainer: lightning.Trainer = instantiate(
             cfg.trainer,
             callbacks=[*callbacks.values(), timer],
@@ -98,8 +106,8 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, overrides: Sequence[str
             _convert_="all",
         )
         last = run_dir / LAST
-        start = str(last) if last.is_file() else None
-        trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)
+        resumed = str(last) if last.is_file() else None
+        trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
         checkpoint = _load_best(module, run_dir)
         predicted = trainer.predict(module, datamodule=data, weights_only=True)
         assert predicted is not None
@@ -110,7 +118,7 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, overrides: Sequence[str
             "steps": trainer.global_step,
             "seconds": round(timer.time_elapsed("train"), 3),
         } | environment(trainer.strategy.root_device)
-        write_results(run_dir, metrics, result, test.reconstruction, data, cfg.heatmaps, logger)
+        write_results(run_dir, metrics, result, test.reconstruction, data, cfg.pictures, logger)
     _say(metrics, run_dir)
     return metrics
 
@@ -125,6 +133,7 @@ def _facts(cfg: DictConfig, data: DataModule, score: Score) -> dict[str, Any]:
         "k": score.k,
         "n": score.n,
         "t": score.t,
+        "residual": score.residual,
         "image_score": score.image_score.name,
         "image_size": list(data.image_size or ()),
         "seed": cfg.seed,
@@ -167,22 +176,6 @@ def _load_best(module: FilteringAutoencoder, run_dir: Path) -> dict[str, Any]:
     module.load_state_dict(checkpoint["state_dict"])
     chosen = "lowest val/loss" if path.name == BEST else "last step; there was no validation"
     return {"checkpoint": f"{path.name}: {chosen}", "checkpoint_step": int(checkpoint["global_step"])}
-
-
-def _logger(cfg: DictConfig, mode: str, dataset: str, sweep_dir: str | None) -> WandbLogger:
-    run_dir, name = Path(cfg.run_dir), slug(cfg, dataset)
-    logger: WandbLogger = instantiate(
-        cfg.logger,
-        mode=mode,
-        save_dir=str(run_dir),
-        name=run_dir.name if run_dir.name.startswith(name) else f"{name}-{run_dir.name}",
-        group=Path(sweep_dir).name if sweep_dir else None,
-        tags=[dataset.split(":")[0], cfg.category.name, objective_name(cfg), *cfg.tags],
-        settings=wandb.Settings(console="off", silent=True),
-        _convert_="all",
-    )
-    logger.experiment.config.update(resolved(cfg))
-    return logger
 
 
 @contextmanager

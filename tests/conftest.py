@@ -97,7 +97,7 @@ def tiny_config(tiny: Path, tmp_path: Path) -> Callable[..., DictConfig]:
             "trainer.accelerator=cpu",
             "trainer.enable_progress_bar=false",
             "~callback.progress",
-            "heatmaps=2",
+            "pictures=2",
             *overrides,
         )
 

@@ -3,10 +3,12 @@ import itertools
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig
 
 from fae.config import check_leaves, conf_dir, nearest
 from fae.train import train
@@ -73,10 +75,18 @@ def test_a_corruption_builds_from_its_file_alone(choice: str, generator: torch.G
 )
 def test_a_leaf_names_every_argument(group: str, choice: str) -> None:
     """So that the file is the documentation of what can be set."""
-    cfg = compose_train(f"{group}={choice}")[group]
-    module, name = cfg._target_.rsplit(".", 1)
-    signature = inspect.signature(getattr(sys.modules.get(module) or __import__(module, fromlist=[name]), name))
-    assert {key for key in cfg if key != "_target_"} == set(signature.parameters)
+
+    def check(node: Any) -> None:
+        if not isinstance(node, DictConfig):
+            return
+        if "_target_" in node:
+            assert {key for key in node if key != "_target_"} == set(
+                inspect.signature(get_object(node._target_)).parameters
+            )
+        for child in node.values():
+            check(child)
+
+    check(compose_train(f"{group}={choice}")[group])
 
 
 def test_run_precision_schedule_reads_max_steps() -> None:
@@ -97,6 +107,11 @@ def test_run_precision_schedule_reads_max_steps() -> None:
         ("+objective.lamm=0.3", "unknown key objective.lamm; did you mean 'lam'?"),
         ("objective.lam=1.5", "lam (=1.5) must lie in [0, 1]"),
         ("score.k=4", "k (=4) must be odd; use 3 or 5"),
+        ("score.residual=l1", "residual (='l1') must be one of squared, ssim"),
+        ("corruption.source.root=nowhere", "corruption.source.root (=nowhere) is no folder"),
+        ("data.noise_sigma=-1", "data.noise_sigma (=-1) must not be negative"),
+        ("corruption=mixx", "corruption=mixx does not exist; did you mean 'mix'?"),
+        ("corruption.kind.opacity=[0,2]", "opacity (=[0, 2]) must be [smallest, largest] within [0, 1]"),
         ("data.root=nowhere", "data.root (=nowhere) is no folder"),
         ("category=bottle", "category (=bottle) has no synthetic twin"),
     ],

@@ -27,7 +27,9 @@ FLOORS = {
     "fae.environment": 3,
     "fae.precision": 3,
     "fae.results": 4,
+    "fae.sheet": 3,
     "fae.train": 5,
+    "fae.preview": 5,
 }
 
 
@@ -65,4 +67,4 @@ def test_only_entry_points_read_the_configuration() -> None:
         for p in ROOT.rglob("*.py")
         if "cfg." in p.read_text()
     }
-    assert readers <= {"fae.train", "fae.run_folder"}
+    assert readers <= {"fae.train", "fae.preview", "fae.run_folder"}

@@ -196,7 +196,8 @@ def test_learns_a_tiny_set(objective: str, tiny_config: Build) -> None:
             "trainer.max_steps=150",
             "trainer.val_check_interval=25",
             "model.width=8",
-            "corruption.shape.size=[0.1,0.4]",
+            "corruption=elastic",
+            "corruption.kind.shape.size=[0.1,0.4]",
             "callback.last.every_n_steps=50",
         )
     )
@@ -247,6 +248,21 @@ def test_odd_sizes_train(size: str, tiny_config: Build) -> None:
         )
     )
     assert metrics["pixel_auroc"] is not None
+
+
+def test_the_kind_of_residual_changes_the_scores(tiny_config: Build, tmp_path: Path) -> None:
+    squared, ssim = (train(tiny_config(kind, f"score.residual={kind}")) for kind in ("squared", "ssim"))
+    assert (squared["residual"], ssim["residual"]) == ("squared", "ssim")
+    rows = [(tmp_path / kind / "scores.csv").read_text() for kind in ("squared", "ssim")]
+    assert rows[0] != rows[1]
+    assert ssim["pixel_auroc"] != squared["pixel_auroc"]
+
+
+def test_noise_changes_the_training_not_the_evaluation(tiny_config: Build, tmp_path: Path) -> None:
+    for name, sigma in (("quiet", 0.0), ("noisy", 0.1)):
+        train(tiny_config(name, f"data.noise_sigma={sigma}", "objective=amplify"))
+    first, second = weights(tmp_path / "quiet", "last.ckpt"), weights(tmp_path / "noisy", "last.ckpt")
+    assert not all(torch.equal(first[key], second[key]) for key in first)
 
 
 def test_bad_data_writes_nothing(tiny: Path, tiny_config: Build, tmp_path: Path) -> None:
@@ -326,7 +342,7 @@ def test_sweep_folders_are_named_by_their_configuration(
 def test_multirun_goes_on_after_a_failure(tiny: Path, tmp_path: Path) -> None:
     command = [
         *(sys.executable, "-m", "fae.train", "-m", "experiment=quick", "data=folder", f"data.root={tiny}"),
-        *("category=generic", "model.width=2", "data.image_size=32", "trainer.max_steps=2", "heatmaps=1"),
+        *("category=generic", "model.width=2", "data.image_size=32", "trainer.max_steps=2", "pictures=1"),
         "objective.lam=2,0.5",
     ]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -338,7 +354,7 @@ def test_multirun_goes_on_after_a_failure(tiny: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_bare_command_runs_at_full_size(tmp_path: Path) -> None:
-    metrics = train(compose_train("trainer.max_steps=1", "data.batch_size=1", "data.val_corruptions=1", "heatmaps=1"))
+    metrics = train(compose_train("trainer.max_steps=1", "data.batch_size=1", "data.val_corruptions=1", "pictures=1"))
     assert metrics["dataset"] == "synthetic:wood"
     assert metrics["image_size"] == [512, 512]
     assert metrics["steps"] == 1

@@ -17,6 +17,17 @@ def check_range(name: str, bounds: Range, low: float, high: float = math.inf) ->
     return float(bounds[0]), float(bounds[1])
 
 
+def check_fraction(name: str, value: float) -> float:
+    """Return `value`.
+
+    Raises:
+        ValueError: it lies outside [0, 1].
+    """
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} (={value}) must lie in [0, 1]")
+    return float(value)
+
+
 def uniform(bounds: Range, shape: tuple[int, ...], generator: Generator) -> Tensor:
     """Uniform numbers on the CPU."""
     return bounds[0] + (bounds[1] - bounds[0]) * torch.rand(shape, generator=generator)

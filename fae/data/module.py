@@ -15,6 +15,7 @@ from fae.data.augment import augment
 from fae.data.crop import as_size, crop_size, crop_stages, random_crop
 from fae.data.fit import ASPECTS, fit, fit_mask
 from fae.data.index import Index, Sample, Source
+from fae.data.noise import anchor, check_sigma
 from fae.data.seed import SHUFFLE, SPLIT, TRAIN, VALIDATE, generator
 from fae.image import read_image, read_mask
 from fae.types import Batch, Corruption, Images
@@ -62,6 +63,8 @@ class DataModule(lightning.LightningDataModule):
         flip_vertical: mirroring top and bottom is admissible.
         val_fraction: part of the training images that is held out, at least two images.
         val_corruptions: corrupted copies of each held-out image.
+        noise_sigma: see `fae.data.noise.anchor`; so is the next.
+        noise_clip: whether noisy images are brought back to [0, 1].
         seed: of the split, the order and the corruptions.
 
     Raises:
@@ -84,6 +87,8 @@ class DataModule(lightning.LightningDataModule):
         flip_vertical: bool = True,
         val_fraction: float = 0.05,
         val_corruptions: int = 4,
+        noise_sigma: float = 0.0,
+        noise_clip: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -105,6 +110,7 @@ class DataModule(lightning.LightningDataModule):
         self.aspect, self.crop_sizes = aspect, crop_sizes
         self.symmetry = (rotate, flip_horizontal, flip_vertical)
         self.val_fraction, self.val_corruptions = val_fraction, val_corruptions
+        self.noise_sigma, self.noise_clip = check_sigma(noise_sigma), noise_clip
         self.seed = seed
         self.notes: list[str] = []  # what a reader of the results must know about the data
 
@@ -209,18 +215,24 @@ class DataModule(lightning.LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Raw | Images, dataloader_idx: int) -> Batch | Images:
         """Scale to [0, 1]; crop, augment and corrupt for training; corrupt alike in every epoch for validation."""
-        image = batch.image.float() / 255
         if isinstance(batch, Images):
-            return Images(image, batch.sample)
+            return Images(batch.image.float() / 255, batch.sample)
         assert self.trainer is not None
         if self.trainer.training:
-            random = generator(self.seed, TRAIN, batch.step, self.trainer.global_rank)
-            size = crop_size(self.stages, batch.step, self.max_steps)
-            image = augment(random_crop(image, size, random), *self.symmetry, random)
-        else:
-            random = generator(self.seed, VALIDATE, batch.step)
+            return self.training_batch(batch, self.trainer.global_rank)
+        random = generator(self.seed, VALIDATE, batch.step)
+        return self._corrupt(batch.image.float() / 255, random)
+
+    def training_batch(self, batch: Raw, rank: int = 0) -> Batch:
+        """Crop, augment and corrupt; a function of (seed, step, rank)."""
+        random = generator(self.seed, TRAIN, batch.step, rank)
+        size = crop_size(self.stages, batch.step, self.max_steps)
+        image = augment(random_crop(batch.image.float() / 255, size, random), *self.symmetry, random)
+        return self._corrupt(image, random)
+
+    def _corrupt(self, image: Tensor, random: torch.Generator) -> Batch:
         corrupted, corruption_mask = self.corruption(image, random)
-        return Batch(image, corrupted, corruption_mask)
+        return anchor(Batch(image, corrupted, corruption_mask), self.noise_sigma, self.noise_clip, random)
 
 
 class _Stream(IterableDataset[Raw]):

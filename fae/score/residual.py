@@ -1,4 +1,16 @@
+from collections.abc import Callable
+
+from kornia.metrics import ssim
 from torch import Tensor
+
+_WINDOW = 11  # px, and a deviation of 1.5 px: as in Wang et al. 2004
+
+
+def _check_shapes(image: Tensor, reconstruction: Tensor) -> None:
+    if image.shape != reconstruction.shape:
+        raise ValueError(
+            f"reconstruction (shape {tuple(reconstruction.shape)}) must have the shape of image {tuple(image.shape)}"
+        )
 
 
 def residual_map(image: Tensor, reconstruction: Tensor) -> Tensor:
@@ -14,8 +26,28 @@ def residual_map(image: Tensor, reconstruction: Tensor) -> Tensor:
     Raises:
         ValueError: the shapes differ.
     """
-    if image.shape != reconstruction.shape:
-        raise ValueError(
-            f"reconstruction (shape {tuple(reconstruction.shape)}) must have the shape of image {tuple(image.shape)}"
-        )
+    _check_shapes(image, reconstruction)
     return (image - reconstruction).square().mean(dim=1, keepdim=True)
+
+
+def dissimilarity_map(image: Tensor, reconstruction: Tensor) -> Tensor:
+    """1 − SSIM, the alternative to eq. 2 in Bauer et al. 2022, section 4.1, for some categories.
+
+    The similarity's channels are averaged; what exceeds 1, an inverted structure, stays.
+
+    Args:
+        image: `(B, C, H, W)`, intensities in [0, 1].
+        reconstruction: same shape and range.
+
+    Returns:
+        `(B, 1, H, W)`, in [0, 2]; higher means more anomalous.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    _check_shapes(image, reconstruction)
+    similarity: Tensor = ssim(image.float(), reconstruction.float(), _WINDOW, max_val=1.0)
+    return (1 - similarity.mean(dim=1, keepdim=True)).clamp_min(0)
+
+
+RESIDUALS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"squared": residual_map, "ssim": dissimilarity_map}

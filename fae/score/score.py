@@ -1,31 +1,42 @@
 from torch import Tensor
 
 from fae.score.average import check_exponent, damping
+from fae.score.residual import RESIDUALS
 from fae.score.smoothing import check_smoothing, smooth
 from fae.types import ImageScore
 
 
 class Score:
-    """From residual maps to anomaly maps and image scores, Bauer et al. 2022, eqs. 3, 13 and 14.
+    """From reconstructions to anomaly maps and image scores, Bauer et al. 2022, eqs. 2, 3, 13 and 14.
 
-    Needs no network: k, n, t and the image score can change without retraining.
+    Needs no network: all of it can change without retraining.
 
     Args:
         image_score: reduces a map to one number.
         k: odd width of the averaging filter, in pixels.
         n: how often it is applied.
         t: exponent of the validation-average damping; 0 is off, as for the paper's textures.
+        residual: "squared", eq. 2, or "ssim", 1 − SSIM.
 
     Raises:
         ValueError: an argument is outside its domain.
     """
 
-    def __init__(self, image_score: ImageScore, k: int = 5, n: int = 2, t: float = 0.0) -> None:
+    def __init__(
+        self, image_score: ImageScore, k: int = 5, n: int = 2, t: float = 0.0, residual: str = "squared"
+    ) -> None:
         check_smoothing(k, n)
         check_exponent(t)
+        if residual not in RESIDUALS:
+            raise ValueError(f"residual (={residual!r}) must be one of {', '.join(RESIDUALS)}")
         self.image_score = image_score
+        self.residual = residual
         self.k, self.n, self.t = k, n, t
         self._damping: Tensor | None = None
+
+    def residual_map(self, image: Tensor, reconstruction: Tensor) -> Tensor:
+        """`(B, 3, H, W)` both to `(B, 1, H, W)`; see `fae.score.residual`."""
+        return RESIDUALS[self.residual](image, reconstruction)
 
     def calibrate(self, residual: Tensor) -> None:
         """Learn what normal looks like from residual maps `(N, 1, H, W)` of held-out normal images."""

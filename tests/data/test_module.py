@@ -7,21 +7,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hydra.utils import instantiate
 from PIL import Image
 
-from fae.corruption.elastic import Elastic
-from fae.corruption.shape import SoftShape
 from fae.data.folder import folder
 from fae.data.module import DataModule, Raw
 from fae.types import Batch, Images
+from tests.conftest import compose_train
 
 
 @pytest.fixture
 def build(tiny: Path) -> Callable[..., DataModule]:
     def make(step: int = 0, rank: int = 0, world_size: int = 1, root: Path = tiny, **keys: Any) -> DataModule:
-        data = DataModule(
-            folder, str(root), "generic", Elastic(SoftShape()), **{"batch_size": 4, "max_steps": 30} | keys
-        )
+        corruption = instantiate(compose_train("corruption=elastic").corruption, _convert_="all")
+        data = DataModule(folder, str(root), "generic", corruption, **{"batch_size": 4, "max_steps": 30} | keys)
         data.trainer = SimpleNamespace(  # type: ignore[assignment]
             global_step=step, global_rank=rank, world_size=world_size, training=True
         )
@@ -158,6 +157,7 @@ def test_an_unreadable_test_image_is_found_at_once(build: Callable[..., DataModu
         ({"val_fraction": 0.0}, "data.val_fraction .=0.0."),
         ({"batch_size": 0}, "data.batch_size .=0."),
         ({"val_corruptions": 0}, "data.val_corruptions .=0."),
+        ({"noise_sigma": -0.1}, "data.noise_sigma .=-0.1. must not be negative"),
         ({"max_steps": -1}, "trainer.max_steps .=-1."),
         ({"image_size": 0}, "data.image_size .=0."),
         ({"crop_sizes": [64]}, "exceeds the images, 32×32"),

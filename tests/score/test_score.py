@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import uniform_filter
+from skimage.metrics import structural_similarity
 
 from fae.score.average import damping
 from fae.score.image_score import Excess, Max, Sum, Top
-from fae.score.residual import residual_map
+from fae.score.residual import dissimilarity_map, residual_map
 from fae.score.score import Score
 from fae.score.smoothing import smooth
 
@@ -28,9 +29,35 @@ def test_the_sum_over_a_grey_image_is_the_squared_norm(generator: torch.Generato
     torch.testing.assert_close(total, (grey - other)[:, 0].square().sum(dim=(1, 2)))
 
 
-def test_residual_refuses_other_shapes() -> None:
+@pytest.mark.parametrize("measure", [residual_map, dissimilarity_map])
+def test_residual_refuses_other_shapes(measure) -> None:
     with pytest.raises(ValueError, match="must have the shape of image"):
-        residual_map(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 5))
+        measure(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 5))
+
+
+def test_dissimilarity_against_scikit_image(generator: torch.Generator) -> None:
+    image = torch.rand(1, 3, 40, 52, generator=generator)
+    reconstruction = (image + 0.2 * torch.randn(image.shape, generator=generator)).clamp(0, 1)
+    _, similarity = structural_similarity(
+        *(t[0].permute(1, 2, 0).double().numpy() for t in (image, reconstruction)),
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        data_range=1.0,
+        channel_axis=2,
+        full=True,
+    )
+    inside = (slice(5, -5), slice(5, -5))  # the border's treatment differs
+    ours = dissimilarity_map(image, reconstruction)[0, 0].numpy()
+    np.testing.assert_allclose(ours[inside], 1 - similarity.mean(2)[inside], atol=2e-4)
+
+
+def test_dissimilarity_laws(generator: torch.Generator) -> None:
+    image = torch.rand(2, 3, 16, 9, generator=generator)
+    assert dissimilarity_map(image, image).max() < 1e-5
+    assert dissimilarity_map(image, image).shape == (2, 1, 16, 9)
+    assert dissimilarity_map(image, 1 - image).max() > 1
+    assert dissimilarity_map(torch.zeros(1, 3, 12, 12), torch.zeros(1, 3, 12, 12)).max() < 1e-5
 
 
 @pytest.mark.parametrize(("k", "n"), [(3, 1), (5, 2), (9, 3), (21, 1)])

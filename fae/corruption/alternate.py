@@ -1,0 +1,43 @@
+from collections.abc import Mapping
+
+import torch
+from torch import Generator, Tensor
+
+from fae.corruption.kind import Kind, Source
+
+
+class Alternate:
+    """Every image gets one of several kinds of damage, drawn with given probabilities.
+
+    Bauer et al. 2022, section 4.3, alternates elastic deformation with occlusion.
+
+    Args:
+        members: the kinds, by name.
+        probability: how often each is drawn, by the same names; they sum to 1.
+
+    Raises:
+        ValueError: there is no member, the names differ, or the probabilities are not such.
+    """
+
+    def __init__(self, members: Mapping[str, Kind], probability: Mapping[str, float]) -> None:
+        if not members:
+            raise ValueError("members (={}) must hold at least one kind of damage")
+        if members.keys() != probability.keys():
+            raise ValueError(f"probability (={dict(probability)}) must name the members, {', '.join(members)}")
+        if min(probability.values()) < 0 or abs(sum(probability.values()) - 1) > 1e-6:
+            raise ValueError(
+                f"probability (={dict(probability)}) must be >= 0 and sum to 1, not {sum(probability.values()):g}"
+            )
+        self.members = dict(members)
+        self.probability = torch.tensor([float(probability[name]) for name in members])
+
+    def __call__(self, image: Tensor, source: Source, generator: Generator) -> tuple[Tensor, Tensor]:
+        """`(B, 3, H, W)` in [0, 1] to `(corrupted, corruption_mask)`."""
+        drawn = torch.multinomial(self.probability, len(image), replacement=True, generator=generator)
+        corrupted = torch.empty_like(image)
+        mask = image.new_empty((len(image), 1, *image.shape[-2:]))
+        for i, member in enumerate(self.members.values()):
+            chosen = (drawn == i).nonzero()[:, 0].to(image.device)
+            if len(chosen):
+                corrupted[chosen], mask[chosen] = member(image[chosen], source, generator)
+        return corrupted, mask

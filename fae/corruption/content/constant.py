@@ -1,0 +1,26 @@
+from torch import Generator, Tensor
+
+from fae.corruption.colour import desaturate, is_grey
+from fae.corruption.draw import Range, check_range, uniform
+from fae.corruption.kind import Source
+
+
+class Constant:
+    """One colour; `[0, 0]` is the cut-out of Bauer et al. 2022, section 3.2, which is known to overfit.
+
+    On images without colours it is a grey.
+
+    Args:
+        intensity: smallest and largest value of each channel, in [0, 1], drawn per image.
+
+    Raises:
+        ValueError: `intensity` is no increasing pair in [0, 1].
+    """
+
+    def __init__(self, intensity: Range = (0.0, 1.0)) -> None:
+        self.intensity = check_range("intensity", intensity, 0.0, 1.0)
+
+    def __call__(self, image: Tensor, source: Source, generator: Generator) -> Tensor:
+        """See `fae.corruption.kind.Content`."""
+        colour = uniform(self.intensity, (len(image), 3, 1, 1), generator).to(image.device)
+        return desaturate(colour, 1 - is_grey(image).float()).expand_as(image)

@@ -1,0 +1,62 @@
+import math
+
+import torch
+import torch.nn.functional as F
+from kornia.enhance import adjust_brightness
+from kornia.filters import gaussian_blur2d
+from torch import Generator, Tensor
+
+from fae.corruption.draw import Range, check_fraction, check_range, log_uniform, uniform
+from fae.corruption.grid import identity, sample
+from fae.corruption.kind import Source
+
+
+class Elastic:
+    """Elastic deformation, the paper's main corruption ("gaussian distortion"), and a change of brightness.
+
+    Bauer et al. 2022, section 3.2 and fig. 5: the warp follows a Gaussian-smoothed random displacement field and
+    nearly keeps the colours. Paper: amplitudes open; here: drawn per image, in pixels, because training crops keep
+    the resolution.
+
+    Args:
+        displacement_px: smallest and largest standard deviation of the displacement, in pixels.
+        smoothness_px: smallest and largest scale over which the displacement varies, in pixels.
+        brightness: largest change of intensity, in [0, 1]; 0 keeps it.
+
+    Raises:
+        ValueError: an argument is outside its domain.
+    """
+
+    def __init__(
+        self, displacement_px: Range = (2.0, 12.0), smoothness_px: Range = (4.0, 16.0), brightness: float = 0.4
+    ) -> None:
+        self.displacement_px = check_range("displacement_px", displacement_px, 0.0)
+        self.smoothness_px = check_range("smoothness_px", smoothness_px, 1.0)
+        self.brightness = check_fraction("brightness", brightness)
+
+    def __call__(self, image: Tensor, source: Source, generator: Generator) -> Tensor:
+        """`(B, 3, H, W)` in [0, 1] to the whole image warped, same shape and range."""
+        batch, _, height, width = image.shape
+        grid = identity(height, width, image.device) + self.displacement(batch, height, width, generator, image.device)
+        change = uniform((-self.brightness, self.brightness), (batch,), generator)
+        brightened: Tensor = adjust_brightness(sample(image, grid), change.to(image.device))
+        return brightened
+
+    def displacement(self, batch: int, height: int, width: int, generator: Generator, device: torch.device) -> Tensor:
+        """Smooth fields `(B, H, W, 2)`, in units of `grid_sample`: 2 is the image's side.
+
+        Smoothed noise on a coarse lattice, stretched per image so that one cell spans `smoothness_px`.
+        """
+        smoothness = log_uniform(self.smoothness_px, (batch,), generator)
+        amplitude = uniform(self.displacement_px, (batch,), generator)
+        cells = math.ceil(max(height, width) / self.smoothness_px[0]) + 1
+        noise = torch.randn((batch, 2, cells, cells), generator=generator)
+        side = torch.tensor([width, height], dtype=torch.float32)
+        # Smoothing over one cell divides the deviation of white noise by 2√π.
+        size = amplitude.view(-1, 1) * 2 / side * (2 * math.sqrt(math.pi))
+        noise = (gaussian_blur2d(noise, (5, 5), (1.0, 1.0)) * size[..., None, None]).to(device)
+        window = side / (smoothness.view(-1, 1) * cells)  # (B, 2), part of the lattice that is used
+        window = window.view(batch, 1, 1, 2).to(device)
+        lattice = (identity(height, width, device) + 1) * window - 1
+        field = F.grid_sample(noise, lattice, mode="bilinear", padding_mode="border", align_corners=False)
+        return field.permute(0, 2, 3, 1)

@@ -1,0 +1,28 @@
+from torch import Generator, Tensor
+
+from fae.corruption.colour import desaturate, is_grey
+from fae.corruption.draw import Range, check_range, uniform
+from fae.corruption.kind import Source
+
+
+class Foreign:
+    """Pictures of another data source, Bauer et al. 2022, section 4.3 (occlusion); see `corruption.source`.
+
+    On images without colours they are shown in grey: colour would give the damage away.
+
+    Args:
+        saturation: smallest and largest share of their colour that is kept, in [0, 1], drawn per image.
+
+    Raises:
+        ValueError: `saturation` is no increasing pair in [0, 1].
+    """
+
+    def __init__(self, saturation: Range = (0.0, 1.0)) -> None:
+        self.saturation = check_range("saturation", saturation, 0.0, 1.0)
+
+    def __call__(self, image: Tensor, source: Source, generator: Generator) -> Tensor:
+        """See `fae.corruption.kind.Content`."""
+        batch, _, height, width = image.shape
+        content = source(batch, height, width, generator, image.device)
+        saturation = uniform(self.saturation, (batch, 1, 1, 1), generator).to(image.device)
+        return desaturate(content, saturation.masked_fill(is_grey(image), 0))

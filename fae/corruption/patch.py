@@ -1,0 +1,36 @@
+import torch
+from torch import Generator, Tensor
+
+from fae.corruption.draw import Range, check_range, uniform
+from fae.corruption.kind import Content, Source
+from fae.corruption.shape.shape import Shape
+
+
+class Patch:
+    """Content glued in through a soft shape: `X̂ = M ⊙ content + M̄ ⊙ X`, Bauer et al. 2022, section 3.2, fig. 5.
+
+    Opacity belongs to the content, not to M (arXiv 2511.07233 varies it, too): a faint patch is content that is
+    nearly X, and M says that all of it is to be repaired. Were M lowered instead, eq. 1 would hardly weigh faint
+    damage.
+
+    Args:
+        shape: draws M.
+        content: what is glued in.
+        opacity: smallest and largest share of the content, the rest is the image; in [0, 1], drawn per image.
+
+    Raises:
+        ValueError: `opacity` is no increasing pair in [0, 1].
+    """
+
+    def __init__(self, shape: Shape, content: Content, opacity: Range = (1.0, 1.0)) -> None:
+        self.shape = shape
+        self.content = content
+        self.opacity = check_range("opacity", opacity, 0.0, 1.0)
+
+    def __call__(self, image: Tensor, source: Source, generator: Generator) -> tuple[Tensor, Tensor]:
+        """`(B, 3, H, W)` in [0, 1] to `(corrupted, corruption_mask)`."""
+        batch, _, height, width = image.shape
+        mask = self.shape(batch, height, width, generator, image.device)
+        content = self.content(image, source, generator)
+        opacity = uniform(self.opacity, (batch, 1, 1, 1), generator).to(image.device)
+        return torch.lerp(image, content, mask * opacity), mask

@@ -1,0 +1,34 @@
+from kornia.geometry.transform import rotate
+from torch import Generator, Tensor
+
+from fae.corruption.draw import Range, check_range, uniform
+from fae.corruption.kind import Source
+
+FILLS = ("zeros", "border", "reflection")
+
+
+class Rotation:
+    """The whole image, turned about its centre, while the target stays: Bauer et al. 2022, section 4.3, transistor.
+
+    M covers every pixel that changed. Paper: corner fill open; here: the border's pixels by default, because black
+    corners would be an easy clue.
+
+    Args:
+        degrees: smallest and largest angle, counter-clockwise; drawn per image.
+        fill: what shows in the corners: "zeros", "border" or "reflection".
+
+    Raises:
+        ValueError: an argument is outside its domain.
+    """
+
+    def __init__(self, degrees: Range = (-30.0, 30.0), fill: str = "border") -> None:
+        self.degrees = check_range("degrees", degrees, -180.0, 180.0)
+        if fill not in FILLS:
+            raise ValueError(f"fill (={fill!r}) must be one of {FILLS}")
+        self.fill = fill
+
+    def __call__(self, image: Tensor, source: Source, generator: Generator) -> tuple[Tensor, Tensor]:
+        """`(B, 3, H, W)` in [0, 1] to `(corrupted, corruption_mask)`, the mask 0 or 1."""
+        angle = uniform(self.degrees, (len(image),), generator).to(image.device)
+        turned = rotate(image.float(), angle, padding_mode=self.fill, align_corners=False).clamp(0, 1)
+        return turned, (turned != image).any(dim=1, keepdim=True).to(image.dtype)

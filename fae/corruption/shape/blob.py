@@ -1,0 +1,40 @@
+import torch
+import torch.nn.functional as F
+from kornia.filters import gaussian_blur2d
+from torch import Generator, Tensor
+
+from fae.corruption.draw import Range, check_range, log_uniform
+from fae.corruption.grid import sample
+
+_LATTICE = 24  # cells of smoothed noise; they repeat by reflection
+_REACH = 1.6  # of the furthest island, in radii
+
+
+class Blob:
+    """Thresholded smooth noise: ragged blots, with bays and islands.
+
+    Args:
+        detail: smallest and largest size of what the noise shows, in radii.
+        raggedness: how far the noise moves the outline, in radii; 0 gives an ellipse.
+
+    Raises:
+        ValueError: an argument is outside its domain.
+    """
+
+    def __init__(self, detail: Range = (0.2, 0.8), raggedness: float = 0.5) -> None:
+        self.detail = check_range("detail", detail, 0.05)
+        if raggedness < 0:
+            raise ValueError(f"raggedness (={raggedness}) must not be negative")
+        self.raggedness = raggedness
+
+    def __call__(self, u: Tensor, v: Tensor, aspect: Tensor, generator: Generator) -> Tensor:
+        """See `fae.corruption.kind.Outline`."""
+        batch, count, height, width = u.shape
+        noise = torch.randn((batch * count, 1, _LATTICE, _LATTICE), generator=generator)
+        noise = gaussian_blur2d(noise, (5, 5), (1.0, 1.0))
+        noise = (noise / noise.std(dim=(1, 2, 3), keepdim=True)).to(u.device)
+        cell = (log_uniform(self.detail, aspect.shape, generator) * _LATTICE / 4).to(u.device)
+        where = torch.stack([u / cell, v / cell], dim=-1).view(batch * count, height, width, 2)
+        field = sample(noise, where).view_as(u)
+        radius = (u.square() + v.square()).sqrt()
+        return torch.maximum(F.relu(radius - self.raggedness * field), radius / _REACH)

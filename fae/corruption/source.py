@@ -1,0 +1,73 @@
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from fae.corruption.draw import log_uniform, uniform
+from fae.corruption.grid import sample
+from fae.corruption.texture import texture
+from fae.image import Array, images_in, read_image
+
+_SIDE = 256  # px; pictures are brought to it, smaller ones scaled up
+
+
+class OtherPictures:
+    """Pictures of another data source: a folder's, or procedural textures.
+
+    A picture of a folder is shown at a random place, direction and scale; what it does not fill is tiled by
+    reflection.
+
+    Args:
+        root: folder of images, DTD say, searched with its sub-folders; None draws procedural textures.
+        count: so many of the folder's images are kept, evenly spread over it: about 200 kB each.
+
+    Raises:
+        ValueError: the folder is missing or empty, a file in it cannot be read, or `count` is not positive.
+    """
+
+    def __init__(self, root: str | None = None, count: int = 256) -> None:
+        if count < 1:
+            raise ValueError(f"corruption.source.count (={count}) must be at least 1")
+        self.root, self.count = root, count
+        self.pictures = torch.empty(0) if root is None else self._read(Path(root))
+
+    def _read(self, root: Path) -> Tensor:
+        """`(N, 3, side, side)` uint8."""
+        if not root.is_dir():
+            raise ValueError(f"corruption.source.root (={root}) is no folder; name one of images, or null for none")
+        folders = [root, *sorted(p for p in root.rglob("*") if p.is_dir())]
+        paths = [path for folder in folders for path in images_in(folder)]
+        if not paths:
+            raise ValueError(f"corruption.source.root (={root}) holds no images; name another folder, or null for none")
+        kept = [paths[i] for i in np.linspace(0, len(paths) - 1, min(self.count, len(paths))).round().astype(int)]
+        return torch.from_numpy(np.stack([_square(path) for path in kept])).permute(0, 3, 1, 2).contiguous()
+
+    def __call__(self, batch: int, height: int, width: int, generator: Generator, device: torch.device) -> Tensor:
+        """See `fae.corruption.kind.Source`."""
+        if self.root is None:
+            return texture(batch, height, width, generator, device)
+        chosen = torch.randint(len(self.pictures), (batch,), generator=generator)
+        angle = uniform((0, 2 * math.pi), (batch,), generator)
+        scale = log_uniform((0.5, 2.0), (batch,), generator)  # pictures' px per px
+        cos, sin = scale * angle.cos(), scale * angle.sin()
+        shift = uniform((-1, 1), (2, batch), generator)
+        # From the crop's units to the picture's, both of which call half a side 1.
+        x, y = width / _SIDE, height / _SIDE
+        rows = [torch.stack([cos * x, -sin * y, shift[0]], 1), torch.stack([sin * x, cos * y, shift[1]], 1)]
+        grid = F.affine_grid(torch.stack(rows, 1).to(device), [batch, 1, height, width], align_corners=False)
+        return sample(self.pictures[chosen].to(device).float() / 255, grid).clamp(0, 1)
+
+
+def _square(path: Path) -> Array:
+    """The middle of an image, `(side, side, 3)`."""
+    image = read_image(path)
+    scale = _SIDE / min(image.shape[:2])
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    size = (max(_SIDE, round(image.shape[1] * scale)), max(_SIDE, round(image.shape[0] * scale)))
+    image = np.asarray(cv2.resize(image, size, interpolation=method), dtype=np.uint8)
+    top, left = (image.shape[0] - _SIDE) // 2, (image.shape[1] - _SIDE) // 2
+    return image[top : top + _SIDE, left : left + _SIDE]

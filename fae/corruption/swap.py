@@ -1,0 +1,52 @@
+import torch
+from torch import Generator, Tensor
+
+from fae.corruption.draw import Range, check_fraction, check_range, uniform
+from fae.corruption.grid import move
+from fae.corruption.kind import Source
+from fae.corruption.shape.shape import Shape
+
+
+class Swap:
+    """Patch swapping, Bauer et al. 2022, section 3.2: content from elsewhere in the same or in another image.
+
+    Within an image two regions change places, so that a hard mask conserves its histogram exactly; from another
+    image the content at another place is copied. In a batch of one, and in a mix that chose this kind for one image
+    only, there is no other image, and the image itself takes its place.
+
+    Args:
+        shape: draws the regions.
+        other: how often the content comes from another image, in [0, 1].
+        opacity: smallest and largest share of the content, in [0, 1], drawn per image.
+
+    Raises:
+        ValueError: an argument is outside its domain.
+    """
+
+    def __init__(self, shape: Shape, other: float = 0.5, opacity: Range = (1.0, 1.0)) -> None:
+        self.shape = shape
+        self.other = check_fraction("other", other)
+        self.opacity = check_range("opacity", opacity, 0.0, 1.0)
+
+    def __call__(self, image: Tensor, source: Source, generator: Generator) -> tuple[Tensor, Tensor]:
+        """`(B, 3, H, W)` in [0, 1] to `(corrupted, corruption_mask)`."""
+        batch, _, height, width = image.shape
+        device = image.device
+        mask = self.shape(batch, height, width, generator, device)
+        # At least a quarter of the image away, so that the two places seldom overlap.
+        part = uniform((0.25, 0.75), (batch, 2), generator)
+        rows, columns = (part * torch.tensor([height, width])).round().long().unbind(dim=1)
+        partner = (torch.arange(batch) + torch.randint(1, max(2, batch), (batch,), generator=generator)) % batch
+        foreign = (torch.rand(batch, generator=generator) < self.other).view(-1, 1, 1, 1).to(device)
+        opacity = uniform(self.opacity, (batch, 1, 1, 1), generator).to(device)
+
+        there, back = move(mask, rows, columns), move(mask, -rows, -columns)
+        # Where a region meets its own counterpart there is nothing to exchange.
+        region = mask.masked_fill((there > 0) | (back > 0), 0)
+        counterpart = move(region, rows, columns)
+        exchanged = torch.where(
+            counterpart > 0, move(image, rows, columns), torch.where(region > 0, move(image, -rows, -columns), image)
+        )
+        content = torch.where(foreign, move(image[partner.to(device)], rows, columns), exchanged)
+        mask = torch.where(foreign, mask, region + counterpart)
+        return torch.lerp(image, content, mask * opacity), mask

@@ -1,0 +1,104 @@
+"""`python -m fae.preview`: what the network is trained to repair, as a contact sheet."""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+import wandb
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from PIL import Image
+
+from fae import cli
+from fae.data.module import DataModule, Raw
+from fae.run_folder import resolved
+from fae.sheet import amplitude, contact_sheet, coverage, write_sheet
+from fae.tracking import safe_mode, start, wandb_run
+from fae.types import Batch
+
+_IMAGES = 256  # for the histograms
+
+
+def preview(cfg: DictConfig, name: str) -> Path:
+    """Corrupt training images as in the last stage of training and write `preview.png`.
+
+    Args:
+        cfg: composed from conf/train.yaml; `run_dir` names the folder, by default `previews/<data>-<name>`.
+        name: of the corruption.
+
+    Returns:
+        the file that was written; it goes to W&B as well.
+
+    Raises:
+        ValueError: a value is wrong, in the configuration or in the data.
+        InstantiationException: Hydra's wrapper of a ValueError from a leaf's constructor.
+        OSError: a file is missing or cannot be written.
+    """
+    data: DataModule = instantiate(cfg.data, _convert_="all")
+    for note in data.index.notes:
+        print(f"NOTE: {note}", flush=True)
+    data.setup()
+    dataset = data.index.dataset
+    folder = Path(cfg.run_dir or Path("previews") / f"{dataset.replace(':', '-')}-{name}")
+    mode = safe_mode(cfg.logger.mode)
+    batch = _corrupted(data)
+    title = f"{dataset}, corruption={name}" + (f", noise σ = {data.noise_sigma:g}" if data.noise_sigma else "")
+    figure = contact_sheet(batch, cfg.pictures, title)
+    facts = {
+        "coverage_median": float(coverage(batch).median()),
+        "amplitude_median": float(amplitude(batch).median()),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "preview.png"
+    write_sheet(figure, path)
+    with wandb_run(folder, Path(cfg.cache_dir)):
+        logger = start(
+            instantiate(cfg.logger, _partial_=True, _convert_="all"),
+            mode,
+            folder,
+            f"preview-{folder.name}",
+            ["preview", dataset.split(":")[0], cfg.category.name, name, *cfg.tags],
+            resolved(cfg),
+        )
+        logger.log_image("preview", [str(path)], caption=[title])
+        for key, values in (("coverage", coverage(batch)), ("amplitude", amplitude(batch))):
+            logger.experiment.log({key: wandb.Histogram(values.tolist())})
+        logger.experiment.summary.update(facts)
+    print(f"{path}: median coverage {facts['coverage_median']:.3g}, amplitude {facts['amplitude_median']:.3g}")
+    return path
+
+
+def _corrupted(data: DataModule) -> Batch:
+    """Batches as in the last stage of training."""
+    order = torch.arange(_IMAGES) % len(data.train.image)
+    batches = [
+        data.training_batch(Raw(data.train.image[which], data.max_steps + i))
+        for i, which in enumerate(torch.split(order, data.batch_size))
+    ]
+    return Batch(*(torch.cat(parts) for parts in zip(*batches, strict=True)))
+
+
+def _show(path: Path) -> None:
+    """Open the picture where somebody sits in front of a screen."""
+    screen = sys.platform in ("darwin", "win32") or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+    if screen and sys.stdout.isatty():
+        Image.open(path).show()
+
+
+def _task(cfg: DictConfig) -> None:
+    hydra = HydraConfig.get()
+    if hydra.mode is RunMode.MULTIRUN and cfg.run_dir is not None:
+        raise ValueError(f"run_dir (={cfg.run_dir}) names one preview's folder; leave it out in a multirun")
+    _show(preview(cfg, hydra.runtime.choices["corruption"]))
+
+
+def main() -> None:
+    """Entry point of `fae-preview`."""
+    cli.run(_task, "train")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+import pytest
+import torch
+
+from fae.corruption.source import OtherPictures
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def noise(*shape: int, seed: int = 1) -> torch.Tensor:
+    return torch.rand(shape, generator=seeded(seed))
+
+
+@pytest.fixture
+def source() -> OtherPictures:
+    return OtherPictures()

@@ -1,0 +1,76 @@
+"""What every corruption of conf/corruption promises; see `fae.types.Corruption`."""
+
+import pytest
+import torch
+from hydra.utils import instantiate
+
+from fae.types import Corruption
+from tests.conftest import compose_train
+from tests.corruption.conftest import noise, seeded
+from tests.test_conf import choices
+
+CHOICES = choices("corruption")
+SHAPES = [(4, 3, 64, 64), (1, 3, 33, 57), (2, 3, 8, 8), (3, 3, 120, 40), (2, 3, 1, 5), (2, 3, 160, 160)]
+
+
+def build(choice: str) -> Corruption:
+    built: Corruption = instantiate(compose_train(f"corruption={choice}").corruption, _convert_="all")
+    return built
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_laws(choice: str, shape: tuple[int, ...]) -> None:
+    image = noise(*shape)
+    before = image.clone()
+    corrupted, mask = build(choice)(image, seeded())
+    assert torch.equal(image, before)
+    assert corrupted.shape == image.shape
+    assert mask.shape == (shape[0], 1, *shape[2:])
+    assert corrupted.dtype == mask.dtype == torch.float32
+    assert 0 <= mask.min() <= mask.max() <= 1
+    assert 0 <= corrupted.min() <= corrupted.max() <= 1
+    untouched = (mask == 0).expand_as(image)
+    assert torch.equal(corrupted[untouched], image[untouched])
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_image_is_damaged_in_its_own_way(choice: str) -> None:
+    image = noise(1, 3, 64, 64).expand(32, -1, -1, -1)
+    corrupted, mask = build(choice)(image, seeded())
+    changed = (corrupted - image).abs().amax(1)
+    assert (changed.flatten(1).amax(1) > 0.01).sum() >= 30  # a faint speck may fall on its own colour
+    assert len({m.numpy().tobytes() for m in changed}) == 32
+    if choice != "rotation":
+        assert (mask == 0).flatten(1).any(1).all() or "rotation" in choice
+        areas = mask[mask.flatten(1).amax(1) > 0].flatten(1).mean(1)
+        assert areas.max() > 2 * areas.min()
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_same_seed_same_damage(choice: str) -> None:
+    image, corruption = noise(3, 3, 40, 40), build(choice)
+    first, again, other = (corruption(image, seeded(s)) for s in (0, 0, 1))
+    assert torch.equal(first[0], again[0])
+    assert torch.equal(first[1], again[1])
+    assert not torch.equal(first[0], other[0])
+
+
+@pytest.mark.parametrize("choice", [c for c in CHOICES if c not in ("swap", "mix")])
+def test_images_do_not_influence_each_other(choice: str) -> None:
+    image, corruption = noise(3, 3, 40, 40), build(choice)
+    swapped = torch.cat([image[:1], noise(2, 3, 40, 40, seed=2)])
+    assert torch.equal(corruption(image, seeded())[0][0], corruption(swapped, seeded())[0][0])
+
+
+@pytest.mark.parametrize("choice", [c for c in CHOICES if c not in ("cut_out", "rotation", "elastic", "swap")])
+def test_grey_images_stay_grey(choice: str) -> None:
+    grey = noise(8, 1, 48, 48).expand(-1, 3, -1, -1)
+    corrupted, _ = build(choice)(grey, seeded())
+    assert (corrupted.amax(1) - corrupted.amin(1)).max() < 1e-5
+
+
+def test_the_source_of_every_corruption_is_set_by_one_key(tmp_path_factory: pytest.TempPathFactory) -> None:
+    for choice in CHOICES:
+        with pytest.raises(Exception, match=r"corruption.source.root \(=nowhere\) is no folder"):
+            instantiate(compose_train(f"corruption={choice}", "corruption.source.root=nowhere").corruption)

@@ -1,0 +1,58 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import DictConfig
+from PIL import Image
+
+from fae.preview import preview
+from fae.sheet import amplitude, coverage
+from fae.types import Batch
+
+
+def test_coverage_and_amplitude_by_hand() -> None:
+    clean = torch.full((2, 3, 2, 2), 0.5)
+    mask = torch.tensor([[1.0, 0.0], [0.0, 0.0]]).expand(2, 1, 2, 2).clone()
+    mask[1] = 0
+    corrupted = torch.lerp(clean, torch.full_like(clean, 0.9), mask)
+    batch = Batch(clean, corrupted, mask)
+    assert coverage(batch).tolist() == [0.25, 0]
+    torch.testing.assert_close(amplitude(batch), torch.tensor([0.4, 0.0]))
+
+
+@pytest.mark.parametrize("extra", [[], ["data.noise_sigma=0.1"], ["data.image_size=[20,40]"]], ids=str)
+def test_preview(extra: list[str], tiny_config: Callable[..., DictConfig], tmp_path: Path) -> None:
+    path = preview(tiny_config("sheet", "corruption=mix", "pictures=5", *extra), "mix")
+    assert path == tmp_path / "sheet" / "preview.png"
+    picture = np.asarray(Image.open(path).convert("RGB"))
+    assert min(picture.shape[:2]) > 400
+    assert picture.std() > 20
+
+
+def test_the_command_logs_to_wandb(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    arguments = ["experiment=quick", "data=folder", f"data.root={tiny}", "category=generic", "data.image_size=32"]
+    command = [sys.executable, "-m", "fae.preview", *arguments, "corruption=elastic", "pictures=2"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    folder = tmp_path / "previews" / "folder-tiny-elastic"
+    assert "preview.png: median coverage 0." in result.stdout
+    assert (folder / "preview.png").is_file()
+    (run,) = (folder / "wandb").glob("offline-run-*/*.wandb")
+    inspect = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(run)]
+    shown = subprocess.run(inspect, capture_output=True, text=True, check=True).stdout
+    for word in ("preview", "coverage", "amplitude_median", "noise_sigma"):
+        assert word in shown, word
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "previews", "tiny"]
+
+
+def test_preview_explains_what_is_wrong(tiny: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "fae.preview", "data=folder", f"data.root={tiny}", "category=generic"]
+    wrong = "corruption.kind.probability.elastic=0.9"
+    result = subprocess.run([*command, wrong], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "sum to 1, not 1.5" in result.stderr
+    assert not (tmp_path / "previews").exists()
