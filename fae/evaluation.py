@@ -12,7 +12,7 @@ from torch import Tensor
 from fae.data.module import DataModule
 from fae.metric.auroc import auroc
 from fae.metric.trivial import IMAGE_STATISTICS, PIXEL_STATISTICS
-from fae.score.image_score import Excess, Max, Sum, Top
+from fae.score.image_score import Contrast, Excess, Max, Sum, Top
 from fae.score.score import Score
 from fae.types import ImageScore
 
@@ -52,7 +52,7 @@ def evaluate(score: Score, val_residual: Tensor, residual: Tensor, data: DataMod
     metrics |= _pixel_aurocs("pixel_auroc", maps, data.mask, judged, types)
     if len(label):
         val_maps = score.anomaly_map(val_residual)
-        candidates: list[ImageScore] = [Sum(), Max(), Top(), Excess()]
+        candidates: list[ImageScore] = [Sum(), Max(), Top(), Contrast(), Excess()]
         for candidate in candidates:
             candidate.calibrate(val_maps)
             values = candidate(maps).numpy()

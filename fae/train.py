@@ -115,6 +115,7 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, overrides: Sequence[str
         result = evaluate(score, val.residual, test.residual, data)
         metrics = _facts(cfg, data, score) | result.metrics | checkpoint
         metrics |= {
+            "overrides": kept,
             "steps": trainer.global_step,
             "seconds": round(timer.time_elapsed("train"), 3),
         } | environment(trainer.strategy.root_device)

@@ -1,12 +1,15 @@
 """Sampling an image elsewhere; float32 throughout, because bf16 `grid_sample` is broken on the CPU."""
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
+@lru_cache(maxsize=16)  # the same few sizes, step after step
 def identity(height: int, width: int, device: torch.device) -> Tensor:
-    """The sampling grid `(1, H, W, 2)` that leaves an image as it is."""
+    """The sampling grid `(1, H, W, 2)` that leaves an image as it is; not to be changed in place."""
     eye = torch.eye(2, 3, device=device).unsqueeze(0)
     return F.affine_grid(eye, [1, 1, height, width], align_corners=False)
 

@@ -1,11 +1,11 @@
 import math
 
 import torch
-from kornia.filters import gaussian_blur2d
 from torch import Generator, Tensor
 
 from fae.corruption.draw import Range, log_uniform, uniform
 from fae.corruption.grid import identity, sample
+from fae.corruption.noise import smooth_noise
 
 _LATTICE = 64  # cells of noise; they repeat by reflection
 
@@ -27,8 +27,7 @@ def texture(batch: int, height: int, width: int, generator: Generator, device: t
         `(batch, 3, height, width)` float32 in [0, 1].
     """
     one = (batch, 1, 1, 1)
-    noise = torch.randn((batch, 2, _LATTICE, _LATTICE), generator=generator)
-    bend, grain = (gaussian_blur2d(noise, (5, 5), (1.0, 1.0)) * (2 * math.sqrt(math.pi))).to(device).split(1, dim=1)
+    bend, grain = torch.split(smooth_noise(batch, 2, _LATTICE, generator).to(device), 1, dim=1)
     angle = uniform((0, 2 * math.pi), one, generator)
     wave_px = log_uniform((3.0, 200.0), one, generator)
     strength = uniform((0.0, 8.0), one, generator).to(device)

@@ -58,6 +58,33 @@ class Top:
         return pixels.topk(math.ceil(self.fraction * pixels.shape[1]), dim=1).values.mean(dim=1)
 
 
+class Contrast:
+    """Mean of the highest pixels over the map's median: how far a defect stands out against its own image.
+
+    Ours, not the paper's: the ordinary error differs from image to image with their texture, which drowns faint
+    specks in every score that compares maps as they are; large defects still raise the highest one per cent.
+
+    Args:
+        fraction: of the pixels that count as highest, in (0, 1]; at least one pixel is taken.
+
+    Raises:
+        ValueError: `fraction` lies outside (0, 1].
+    """
+
+    name = "contrast"
+
+    def __init__(self, fraction: float = 0.01) -> None:
+        self.top = Top(fraction)
+
+    def calibrate(self, anomaly_map: Tensor) -> None:
+        """Nothing to learn."""
+
+    def __call__(self, anomaly_map: Tensor) -> Tensor:
+        """`(B, 1, H, W)` to `(B,)`; about 1 and more, 0 for a map of zeros."""
+        median = anomaly_map.flatten(1).median(dim=1).values
+        return self.top(anomaly_map) / median.clamp_min(1e-12)
+
+
 class Excess:
     """Sum of what exceeds a quantile of held-out normal maps: small faint and large defects alike.
 

@@ -3,12 +3,12 @@ import math
 import torch
 import torch.nn.functional as F
 from kornia.enhance import adjust_brightness
-from kornia.filters import gaussian_blur2d
 from torch import Generator, Tensor
 
 from fae.corruption.draw import Range, check_fraction, check_range, log_uniform, uniform
 from fae.corruption.grid import identity, sample
 from fae.corruption.kind import Source
+from fae.corruption.noise import smooth_noise
 
 
 class Elastic:
@@ -50,11 +50,9 @@ class Elastic:
         smoothness = log_uniform(self.smoothness_px, (batch,), generator)
         amplitude = uniform(self.displacement_px, (batch,), generator)
         cells = math.ceil(max(height, width) / self.smoothness_px[0]) + 1
-        noise = torch.randn((batch, 2, cells, cells), generator=generator)
         side = torch.tensor([width, height], dtype=torch.float32)
-        # Smoothing over one cell divides the deviation of white noise by 2√π.
-        size = amplitude.view(-1, 1) * 2 / side * (2 * math.sqrt(math.pi))
-        noise = (gaussian_blur2d(noise, (5, 5), (1.0, 1.0)) * size[..., None, None]).to(device)
+        size = amplitude.view(-1, 1) * 2 / side
+        noise = (smooth_noise(batch, 2, cells, generator) * size[..., None, None]).to(device)
         window = side / (smoothness.view(-1, 1) * cells)  # (B, 2), part of the lattice that is used
         window = window.view(batch, 1, 1, 2).to(device)
         lattice = (identity(height, width, device) + 1) * window - 1

@@ -1,10 +1,9 @@
 import torch
-import torch.nn.functional as F
-from kornia.filters import gaussian_blur2d
 from torch import Generator, Tensor
 
 from fae.corruption.draw import Range, check_range, log_uniform
 from fae.corruption.grid import sample
+from fae.corruption.noise import smooth_noise
 
 _LATTICE = 24  # cells of smoothed noise; they repeat by reflection
 _REACH = 1.6  # of the furthest island, in radii
@@ -30,11 +29,9 @@ class Blob:
     def __call__(self, u: Tensor, v: Tensor, aspect: Tensor, generator: Generator) -> Tensor:
         """See `fae.corruption.kind.Outline`."""
         batch, count, height, width = u.shape
-        noise = torch.randn((batch * count, 1, _LATTICE, _LATTICE), generator=generator)
-        noise = gaussian_blur2d(noise, (5, 5), (1.0, 1.0))
-        noise = (noise / noise.std(dim=(1, 2, 3), keepdim=True)).to(u.device)
+        noise = smooth_noise(batch * count, 1, _LATTICE, generator).to(u.device)
         cell = (log_uniform(self.detail, aspect.shape, generator) * _LATTICE / 4).to(u.device)
         where = torch.stack([u / cell, v / cell], dim=-1).view(batch * count, height, width, 2)
         field = sample(noise, where).view_as(u)
         radius = (u.square() + v.square()).sqrt()
-        return torch.maximum(F.relu(radius - self.raggedness * field), radius / _REACH)
+        return torch.maximum(torch.relu(radius - self.raggedness * field), radius / _REACH)

@@ -24,6 +24,8 @@ class Ellipse:
     def __call__(self, u: Tensor, v: Tensor, aspect: Tensor, generator: Generator) -> Tensor:
         """See `fae.corruption.kind.Outline`."""
         radius = (u.square() + v.square()).sqrt().clamp_min(1e-6)
+        if self.irregularity == 0:
+            return radius
         bound = self.irregularity / _HARMONICS
         amplitude = uniform((-bound, bound), (_HARMONICS, 2, *aspect.shape), generator).to(u.device)
         direction = torch.complex(u / radius, v / radius)

@@ -1,0 +1,40 @@
+"""Collect the finished runs below some folders into one CSV file, a row a run.
+
+python experiments/table.py multirun/quick experiments/quick/results.csv
+"""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+COLUMNS = [
+    *("dataset", "objective", "corruption", "noise_sigma", "seed"),
+    *("image_auroc", "trivial_image_auroc", "pixel_auroc", "trivial_pixel_auroc"),
+    *(f"image_auroc_by_{name}" for name in ("sum", "max", "top", "contrast", "excess")),
+    *("image_score", "residual", "lam", "k", "n", "t", "image_size", "steps", "checkpoint_step", "seconds"),
+    *("train_images", "test_images", "precision", "device", "git_commit"),
+]
+
+
+def row(path: Path) -> dict[str, object]:
+    """A run's metrics, and what its command line says of the corruption."""
+    metrics = json.loads(path.read_text())
+    words = dict(word.split("=", 1) for word in metrics["overrides"] if "=" in word)
+    metrics["corruption"] = words.get("corruption", "the category's")
+    metrics["noise_sigma"] = words.get("data.noise_sigma", "the preset's")
+    return {key: round(value, 4) if isinstance(value, float) else value for key, value in metrics.items()}
+
+
+def main() -> None:
+    *folders, out = map(Path, sys.argv[1:])
+    rows = [row(path) for folder in folders for path in sorted(folder.glob("*/metrics.json"))]
+    with out.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    print(f"{len(rows)} runs in {out}")
+
+
+if __name__ == "__main__":
+    main()
