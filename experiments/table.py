@@ -18,11 +18,8 @@ COLUMNS = [
 
 
 def row(path: Path) -> dict[str, object]:
-    """A run's metrics, and what its command line says of the corruption."""
+    """A run's metrics, rounded."""
     metrics = json.loads(path.read_text())
-    words = dict(word.split("=", 1) for word in metrics["overrides"] if "=" in word)
-    metrics["corruption"] = words.get("corruption", "the category's")
-    metrics["noise_sigma"] = words.get("data.noise_sigma", "the preset's")
     return {key: round(value, 4) if isinstance(value, float) else value for key, value in metrics.items()}
 
 

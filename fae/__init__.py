@@ -1,3 +1,11 @@
 """Visual anomaly detection by self-supervised autoencoders (Bauer et al., arXiv 2206.11723)."""
 
+import os
+from pathlib import Path
+
 __version__ = "0.1.0"
+
+# Before anything imports matplotlib (torchmetrics does), which would write its cache of fonts elsewhere.
+os.environ.setdefault(
+    "MPLCONFIGDIR", str(Path(os.environ.get("FAE_CACHE_DIR", Path.home() / ".cache" / "fae")) / "matplotlib")
+)

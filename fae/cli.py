@@ -1,6 +1,7 @@
 """What every command has in common: composing its configuration and saying what is wrong with it."""
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -12,10 +13,11 @@ from hydra.errors import (
     InstantiationException,
     MissingConfigException,
 )
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from fae.config import arguments, check_leaves, check_root, conf_dir, nearest, register
+from fae.config import arguments, check_callbacks, check_leaves, check_root, conf_dir, nearest, register
 
 
 def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
@@ -29,6 +31,7 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
 
     def checked(cfg: DictConfig) -> Any:
         check_root(cfg)
+        check_callbacks(cfg)
         check_leaves(cfg)
         return task(cfg)
 
@@ -36,7 +39,10 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         hydra.main(config_path=conf_dir(), config_name=config_name, version_base="1.3")(checked)()
-    except (HydraException, OmegaConfBaseException, ValueError, OSError, FloatingPointError) as error:
+    except (
+        *(HydraException, OmegaConfBaseException, MisconfigurationException),
+        *(ValueError, OSError, FloatingPointError),
+    ) as error:
         if wanted is not None:
             raise
         sys.exit(f"error: {explain(error)}")
@@ -51,8 +57,11 @@ def explain(error: BaseException) -> str:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         return f"{group}={choice} does not exist; {nearest(choice, error.options)}"
     cause = error.__cause__
-    if isinstance(error, InstantiationException) and isinstance(cause, ValueError | OSError):
-        return str(cause)
+    if isinstance(error, InstantiationException) and isinstance(
+        cause, ValueError | OSError | MisconfigurationException
+    ):
+        leaf = re.search(r"^full_key: (.+)$", str(error), re.MULTILINE)
+        return f"{leaf[1]}: {cause}" if leaf else str(cause)
     if isinstance(error, ConfigCompositionException) and isinstance(cause, ConfigAttributeError | ConfigKeyError):
         parent = cause.parent_node
         if isinstance(parent, DictConfig):

@@ -90,12 +90,34 @@ def check_root(cfg: DictConfig) -> None:
             raise ValueError(f"unknown key {key}; {nearest(key, valid)}")
 
 
+# Where a constructor passes other arguments on to.
+_PASSED_ON = {"lightning.pytorch.loggers.WandbLogger": "wandb.init"}
+
+
 def arguments(leaf: DictConfig) -> set[str]:
     """Names of the arguments of a leaf's `_target_`; "**" among them where it takes any."""
     if "_target_" not in leaf:
         return set()
-    parameters = inspect.signature(get_object(leaf._target_)).parameters.values()
-    return {"**" if p.kind is inspect.Parameter.VAR_KEYWORD else p.name for p in parameters}
+    names = {"**" if p.kind is inspect.Parameter.VAR_KEYWORD else p.name for p in _parameters(leaf._target_)}
+    if leaf._target_ in _PASSED_ON:
+        names = names - {"**"} | {p.name for p in _parameters(_PASSED_ON[leaf._target_])}
+    return names
+
+
+def _parameters(target: str) -> Iterable[inspect.Parameter]:
+    return inspect.signature(get_object(target)).parameters.values()
+
+
+def check_callbacks(cfg: DictConfig) -> None:
+    """Check that every callback is one: a misspelt name would make a new one that does nothing.
+
+    Raises:
+        ValueError: naming the unknown callback and the nearest valid name.
+    """
+    for name, leaf in cfg.callback.items():
+        if "_target_" not in leaf:
+            valid = [str(key) for key, other in cfg.callback.items() if "_target_" in other]
+            raise ValueError(f"unknown key callback.{name}; {nearest(str(name), valid)}")
 
 
 def check_leaves(node: Any, path: str = "") -> None:

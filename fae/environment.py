@@ -20,12 +20,11 @@ def environment(device: torch.device) -> dict[str, Any]:
     return {
         "device": f"{device.type} ({name})",
         "threads": torch.get_num_threads(),
-        "git_commit": _git_commit(),
         "python_version": platform.python_version(),
     } | {f"{package.replace('-', '_')}_version": version(package) for package in _PACKAGES}
 
 
-def _git_commit() -> str | None:
+def git_commit() -> str | None:
     """The commit of the code, with "+changes" where the tree differs from it; None outside a checkout."""
     checkout = Path(__file__).resolve().parents[1]
 

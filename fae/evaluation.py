@@ -13,7 +13,7 @@ from fae.data.module import DataModule
 from fae.metric.auroc import auroc
 from fae.metric.trivial import IMAGE_STATISTICS, PIXEL_STATISTICS
 from fae.score.image_score import Contrast, Excess, Max, Sum, Top
-from fae.score.score import Score
+from fae.score.score import Score, image_scores
 from fae.types import ImageScore
 
 
@@ -22,7 +22,8 @@ class Evaluation:
     """What a run says of its test images."""
 
     metrics: dict[str, Any]
-    """Flat, for metrics.json; AUROC as fractions, null with `<name>_undefined` where a class is missing."""
+    """Flat, for metrics.json; AUROC as fractions, null where a class is missing; the reason stands in
+    `image_auroc_undefined` and `pixel_auroc_undefined`, and holds for the other image and pixel AUROCs as well."""
     anomaly_map: Tensor
     """`(N, 1, H, W)`."""
     image_score: NDArray[np.float32]
@@ -38,7 +39,7 @@ def evaluate(score: Score, val_residual: Tensor, residual: Tensor, data: DataMod
         residual: `(N, 1, H, W)`, of the test images.
         data: after `setup`; its masks, labels and images.
     """
-    score.calibrate(val_residual)
+    score.calibrate(val_residual, data.val.content)
     inside = data.test.content
     maps = score.anomaly_map(residual) * inside
     types = np.array([sample.defect_type for sample in data.test.samples])
@@ -47,15 +48,15 @@ def evaluate(score: Score, val_residual: Tensor, residual: Tensor, data: DataMod
     image = data.test.image
 
     metrics: dict[str, Any] = {}
-    image_score = score.image_score(maps).numpy()
+    image_score = image_scores(score.image_score, maps, inside).numpy()
     metrics |= _image_aurocs("image_auroc", image_score, label, types)
     metrics |= _pixel_aurocs("pixel_auroc", maps, data.mask, judged, types)
     if len(label):
-        val_maps = score.anomaly_map(val_residual)
-        candidates: list[ImageScore] = [Sum(), Max(), Top(), Contrast(), Excess()]
-        for candidate in candidates:
-            candidate.calibrate(val_maps)
-            values = candidate(maps).numpy()
+        val_pixels = score.anomaly_map(val_residual)[data.val.content].view(1, 1, 1, -1)
+        others: list[ImageScore] = [Sum(), Max(), Top(), Contrast(), Excess()]
+        for candidate in [other for other in others if other.name != score.image_score.name] + [score.image_score]:
+            candidate.calibrate(val_pixels)
+            values = image_scores(candidate, maps, inside).numpy()
             metrics[f"image_auroc_by_{candidate.name}"] = auroc(values[~label], values[label])
     metrics |= _trivial(image, label, data.mask, judged)
     return Evaluation(metrics, maps, image_score)

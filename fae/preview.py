@@ -11,6 +11,7 @@ from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from PIL import Image
+from torch import Tensor
 
 from fae import cli
 from fae.data.module import DataModule, Raw
@@ -22,12 +23,11 @@ from fae.types import Batch
 _IMAGES = 256  # for the histograms
 
 
-def preview(cfg: DictConfig, name: str) -> Path:
+def preview(cfg: DictConfig) -> Path:
     """Corrupt training images as in the last stage of training and write `preview.png`.
 
     Args:
-        cfg: composed from conf/train.yaml; `run_dir` names the folder, by default `previews/<data>-<name>`.
-        name: of the corruption.
+        cfg: composed from conf/train.yaml; `run_dir` names the folder, by default `previews/<data>-<corruption>`.
 
     Returns:
         the file that was written; it goes to W&B as well.
@@ -37,20 +37,18 @@ def preview(cfg: DictConfig, name: str) -> Path:
         InstantiationException: Hydra's wrapper of a ValueError from a leaf's constructor.
         OSError: a file is missing or cannot be written.
     """
+    if cfg.pictures < 1:
+        raise ValueError(f"pictures (={cfg.pictures}) must be at least 1, to show something")
     data: DataModule = instantiate(cfg.data, _convert_="all")
     for note in data.index.notes:
         print(f"NOTE: {note}", flush=True)
     data.setup()
-    dataset = data.index.dataset
+    dataset, name = data.index.dataset, data.corruption.name
     folder = Path(cfg.run_dir or Path("previews") / f"{dataset.replace(':', '-')}-{name}")
     mode = safe_mode(cfg.logger.mode)
-    batch = _corrupted(data)
     title = f"{dataset}, corruption={name}" + (f", noise σ = {data.noise_sigma:g}" if data.noise_sigma else "")
-    figure = contact_sheet(batch, cfg.pictures, title)
-    facts = {
-        "coverage_median": float(coverage(batch).median()),
-        "amplitude_median": float(amplitude(batch).median()),
-    }
+    examples, covered, strength = _corrupted(data, cfg.pictures)
+    figure = contact_sheet(examples, covered, strength, title)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "preview.png"
     write_sheet(figure, path)
@@ -64,21 +62,26 @@ def preview(cfg: DictConfig, name: str) -> Path:
             resolved(cfg),
         )
         logger.log_image("preview", [str(path)], caption=[title])
-        for key, values in (("coverage", coverage(batch)), ("amplitude", amplitude(batch))):
+        for key, values in (("coverage", covered), ("amplitude", strength)):
             logger.experiment.log({key: wandb.Histogram(values.tolist())})
-        logger.experiment.summary.update(facts)
-    print(f"{path}: median coverage {facts['coverage_median']:.3g}, amplitude {facts['amplitude_median']:.3g}")
+            logger.experiment.summary[f"{key}_median"] = float(values.median())
+    print(f"{path}: median coverage {covered.median():.3g}, amplitude {strength.median():.3g}", flush=True)
     return path
 
 
-def _corrupted(data: DataModule) -> Batch:
-    """Batches as in the last stage of training."""
-    order = torch.arange(_IMAGES) % len(data.train.image)
-    batches = [
-        data.training_batch(Raw(data.train.image[which], data.max_steps + i))
-        for i, which in enumerate(torch.split(order, data.batch_size))
-    ]
-    return Batch(*(torch.cat(parts) for parts in zip(*batches, strict=True)))
+def _corrupted(data: DataModule, count: int) -> tuple[Batch, Tensor, Tensor]:
+    """Corrupt as in the last stage of training: so many examples, and coverage and amplitude of many more."""
+    order = torch.arange(max(_IMAGES, count)) % len(data.train.image)
+    kept: list[Batch] = []
+    covered, strength = [], []
+    for i, which in enumerate(torch.split(order, data.batch_size)):
+        batch = data.training_batch(Raw(data.train.image[which], data.max_steps + i))
+        if i * data.batch_size < count:
+            kept.append(batch)
+        covered.append(coverage(batch))
+        strength.append(amplitude(batch))
+    examples = Batch(*(torch.cat(parts)[:count] for parts in zip(*kept, strict=True)))
+    return examples, torch.cat(covered), torch.cat(strength)
 
 
 def _show(path: Path) -> None:
@@ -92,7 +95,7 @@ def _task(cfg: DictConfig) -> None:
     hydra = HydraConfig.get()
     if hydra.mode is RunMode.MULTIRUN and cfg.run_dir is not None:
         raise ValueError(f"run_dir (={cfg.run_dir}) names one preview's folder; leave it out in a multirun")
-    _show(preview(cfg, hydra.runtime.choices["corruption"]))
+    _show(preview(cfg))
 
 
 def main() -> None:

@@ -2,19 +2,29 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
+from fae.data.index import Index
 from fae.files import write_text
 
-CONFIG, METRICS, LAST, BEST = "config.yaml", "metrics.json", "last.ckpt", "best.ckpt"
+CONFIG, ORIGIN, METRICS, LAST, BEST = "config.yaml", "origin.json", "metrics.json", "last.ckpt", "best.ckpt"
 
 # Where a run lies and how it is shown; they change no result, so a run may go on with others.
-_PRESENTATION = ("run_dir", "cache_dir", "logger", "tags", "pictures")
+_PRESENTATION = (
+    *("run_dir", "cache_dir", "logger", "tags", "pictures"),
+    *("callback.progress", "callback.learning_rate", "callback.finite", "callback.last", "callback.best.dirpath"),
+    *("trainer.enable_progress_bar", "trainer.log_every_n_steps"),
+    # What the data are is told by their fingerprint, wherever they lie.
+    *("data.root", "data.source.default_root", "data.source.cache_dir"),
+)
 
 
 class State(Enum):
@@ -43,20 +53,17 @@ def _identity(plain: dict[str, Any]) -> dict[str, Any]:
         else:
             flat[path] = value
 
-    kept = {key: value for key, value in plain.items() if key not in _PRESENTATION}
-    kept["callback"] = {
-        name: {key: value for key, value in leaf.items() if key not in ("dirpath", "path")}
-        for name, leaf in (plain.get("callback") or {}).items()
+    walk("", plain)
+    return {
+        key: value
+        for key, value in flat.items()
+        if not any(key == hidden or key.startswith(f"{hidden}.") for hidden in _PRESENTATION)
     }
-    walk("", kept)
-    for key in ("data.root", "data.source.cache_dir"):  # a moved data set is the same data set
-        flat.pop(key, None)
-    return flat
 
 
-def config_hash(cfg: DictConfig) -> str:
-    """Eight hexadecimal digits of what determines the result."""
-    text = json.dumps(_identity(resolved(cfg)), sort_keys=True)
+def config_hash(cfg: DictConfig, fingerprint: str) -> str:
+    """Eight hexadecimal digits of what determines the result: configuration and data."""
+    text = json.dumps(_identity(resolved(cfg)) | {"data": fingerprint}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -70,22 +77,23 @@ def slug(cfg: DictConfig, dataset: str) -> str:
     return f"{dataset.replace(':', '-')}-{objective_name(cfg)}-lam{cfg.objective.lam:g}-seed{cfg.seed}"
 
 
-def new_run_dir(cfg: DictConfig, dataset: str, sweep_dir: str | None) -> Path:
-    """Name a run's folder: by its hash in a sweep, so that repeating it finds it again; by the time otherwise."""
-    name = slug(cfg, dataset)
+def new_run_dir(cfg: DictConfig, index: Index, sweep_dir: str | None) -> Path:
+    """Name a run's folder: by its hash, so that repeating a sweep finds it again; by the time as well outside one."""
+    name = f"{slug(cfg, index.dataset)}-{config_hash(cfg, index.fingerprint)}"
     if sweep_dir is not None:
-        return Path(sweep_dir) / f"{name}-{config_hash(cfg)}"
+        return Path(sweep_dir) / name
     return Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
-def state(run_dir: Path, cfg: DictConfig) -> State:
+def state(run_dir: Path, cfg: DictConfig, index: Index) -> State:
     """Look at a run's folder; changes nothing.
 
     Raises:
-        ValueError: it belongs to a run with another configuration, or holds files of something else.
+        ValueError: it belongs to a run with another configuration or other data, or holds files of something else.
     """
-    # Hidden files are drafts that a killed process left; see fae.files.
-    if not run_dir.exists() or all(path.name.startswith(".") for path in run_dir.iterdir()):
+    # Hidden files are drafts that a killed process left, see fae.files, and the lock.
+    begun = [p.name for p in run_dir.iterdir() if not p.name.startswith(".")] if run_dir.exists() else []
+    if set(begun) <= {ORIGIN}:
         return State.NEW
     stored = run_dir / CONFIG
     if not stored.is_file():
@@ -97,10 +105,49 @@ def state(run_dir: Path, cfg: DictConfig) -> State:
     if changed:
         detail = ", ".join(f"{key} {old.get(key)} → {new.get(key)}" for key in changed[:5])
         raise ValueError(f"run_dir (={run_dir}) belongs to another configuration ({detail}); choose another folder")
+    origin = json.loads((run_dir / ORIGIN).read_text())
+    if (origin["dataset"], origin["fingerprint"]) != (index.dataset, index.fingerprint):
+        raise ValueError(
+            f"run_dir (={run_dir}) was begun on other images ({origin['dataset']} {origin['fingerprint']}, now "
+            f"{index.dataset} {index.fingerprint}); choose another folder"
+        )
     return State.FINISHED if (run_dir / METRICS).is_file() else State.INTERRUPTED
 
 
-def claim(run_dir: Path, cfg: DictConfig) -> None:
-    """Create the folder and write the composed configuration into it."""
+@contextmanager
+def locked(run_dir: Path) -> Iterator[None]:
+    """Hold a run's folder, creating it where it is missing and removing it where nothing was written into it.
+
+    Raises:
+        ValueError: another process holds it.
+    """
     run_dir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(run_dir / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ValueError(
+            f"run_dir (={run_dir}) is in use by another process; wait for it, or choose another"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+        if [path.name for path in run_dir.iterdir()] == [".lock"]:
+            (run_dir / ".lock").unlink()
+            run_dir.rmdir()
+
+
+def claim(run_dir: Path, cfg: DictConfig, index: Index, commit: str | None) -> list[str | None]:
+    """Write down what a run is made of: the images, the composed configuration, and the code's commit.
+
+    Returns:
+        the commits that have worked on this run so far, this one included.
+    """
+    path = run_dir / ORIGIN
+    commits = json.loads(path.read_text())["git_commits"] if path.is_file() else []
+    commits += [] if commit in commits else [commit]
+    origin = {"dataset": index.dataset, "fingerprint": index.fingerprint, "git_commits": commits}
+    write_text(path, json.dumps(origin, indent=2) + "\n")
     write_text(run_dir / CONFIG, OmegaConf.to_yaml(OmegaConf.create(resolved(cfg))))
+    return commits

@@ -27,17 +27,18 @@ def amplitude(batch: Batch) -> Tensor:
     return (difference * weight).flatten(1).sum(dim=1) / weight.flatten(1).sum(dim=1).clamp_min(1e-6)
 
 
-def contact_sheet(batch: Batch, count: int, title: str) -> Figure:
-    """Show examples, and how much and how strongly the whole batch is damaged.
+def contact_sheet(examples: Batch, covered: Tensor, strength: Tensor, title: str) -> Figure:
+    """Show examples, and how much and how strongly many images are damaged.
 
     Args:
-        batch: of damaged images.
-        count: how many of them to show.
+        examples: to show.
+        covered: `(N,)`, see `coverage`.
+        strength: `(N,)`, see `amplitude`.
         title: stands above.
     """
-    count = min(count, len(batch.clean))
+    count = len(examples.clean)
     rows = -(-count // _ABREAST)
-    height, width = batch.clean.shape[-2:]
+    height, width = examples.clean.shape[-2:]
     panel = 1.6  # inches
     figure = Figure(figsize=(_ABREAST * 4 * panel + 0.4, rows * panel * height / width + 3.2), layout="constrained")
     halves = figure.subfigures(2, 1, squeeze=False, height_ratios=[rows * panel * height / width + 0.7, 2.5])
@@ -47,15 +48,15 @@ def contact_sheet(batch: Batch, count: int, title: str) -> Figure:
     for axis in axes.flat:
         axis.set_axis_off()
     for i in range(count):
-        for j, picture in enumerate(_panels(batch, i)):
+        for j, picture in enumerate(_panels(examples, i)):
             axis = axes[i // _ABREAST, i % _ABREAST * 4 + j]
             axis.imshow(picture, vmin=0, vmax=1, cmap="gray", interpolation="nearest")
             if i < _ABREAST:
                 axis.set_title(_COLUMNS[j], fontsize=9)
     left, right = bottom.subplots(1, 2)
     for axis, values, name in (
-        (left, coverage(batch), "coverage: share of the image, mean of M"),
-        (right, amplitude(batch), "amplitude: mean |X̂ − X| over M"),
+        (left, covered, "coverage: share of the image, mean of M"),
+        (right, strength, "amplitude: mean |X̂ − X| over M"),
     ):
         shown = values.numpy()
         axis.hist(shown, bins=40, color="#4c72b0")

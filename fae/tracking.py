@@ -63,6 +63,7 @@ def wandb_run(run_dir: Path, cache_dir: Path) -> Iterator[None]:
         for name, folder in ours.items():
             folder.mkdir(parents=True, exist_ok=True)
             os.environ[name] = str(folder.resolve())
+        wandb.setup(wandb.Settings(silent=True))  # or it warns of a setting that Lightning passes
         yield
         exit_code = 0
     finally:

@@ -4,6 +4,7 @@ import json
 import logging
 import shlex
 import signal
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,53 +17,54 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
-from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig
 
 from fae import cli
 from fae.callback.checkpoint import WholeCheckpointIO
 from fae.data.module import DataModule
-from fae.environment import environment
+from fae.environment import environment, git_commit
 from fae.evaluation import evaluate
 from fae.module import FilteringAutoencoder, Prediction
 from fae.precision import best_precision
 from fae.results import write_results
-from fae.run_folder import BEST, LAST, METRICS, State, claim, new_run_dir, objective_name, resolved, slug, state
+from fae.run_folder import BEST, LAST, METRICS, State, claim, locked, new_run_dir, objective_name, resolved, slug, state
 from fae.score.score import Score
 from fae.tracking import safe_mode, start, wandb_run
 
 
-def train(cfg: DictConfig, sweep_dir: str | None = None, overrides: Sequence[str] = ()) -> dict[str, Any]:
+def train(cfg: DictConfig, sweep_dir: str | None = None, command: Sequence[str] = ()) -> dict[str, Any]:
     """Train, score and write one run; the same call on an interrupted run goes on, on a finished one returns.
 
     Args:
         cfg: composed from conf/train.yaml; `run_dir` and `trainer.precision` are decided here and written back.
         sweep_dir: the folder of a multirun, in which the run gets a folder named by its configuration.
-        overrides: the command line, for the command that resumes.
+        command: the words of the command line, for the command that resumes.
 
     Returns:
         what metrics.json holds.
 
     Raises:
         ValueError: a value is wrong, in the configuration or in the data.
-        InstantiationException: Hydra's wrapper of a ValueError from a leaf's constructor.
+        InstantiationException: Hydra's wrapper of an error from a leaf's constructor.
         OSError: a file is missing or cannot be written.
         FloatingPointError: the loss is no longer a number.
         SystemExit: Ctrl-C or SIGTERM; the run is saved.
     """
     if sweep_dir is not None and cfg.run_dir is not None:
         raise ValueError(f"run_dir (={cfg.run_dir}) names one run's folder; a multirun takes hydra.sweep.dir")
+    if cfg.pictures < 0:
+        raise ValueError(f"pictures (={cfg.pictures}) must not be negative; 0 writes none")
     _quiet()
     data: DataModule = instantiate(cfg.data, _convert_="all")
     for note in data.index.notes:
         print(f"NOTE: {note}", flush=True)
-
     if cfg.trainer.precision == "auto":
         cfg.trainer.precision = best_precision(cfg.trainer.accelerator)
-    run_dir = Path(cfg.run_dir or new_run_dir(cfg, data.index.dataset, sweep_dir))
+    run_dir = Path(cfg.run_dir or new_run_dir(cfg, data.index, sweep_dir))
     cfg.run_dir = str(run_dir)
-    if state(run_dir, cfg) is State.FINISHED:
+    if state(run_dir, cfg, data.index) is State.FINISHED:
         print(f"{run_dir} is finished; choose another run_dir to train again", flush=True)
         finished: dict[str, Any] = json.loads((run_dir / METRICS).read_text())
         return finished
@@ -79,49 +81,69 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, overrides: Sequence[str
         score.residual_map,
     )
     callbacks = instantiate(cfg.callback, _convert_="all")
-    mode = safe_mode(cfg.logger.mode)
-    claim(run_dir, cfg)
-    kept = [o for o in overrides if not o.startswith("run_dir=")]
-    resume = shlex.join(["python", "-m", "fae.train", *kept, f"run_dir={run_dir}"])
-    print(f"run folder: {run_dir}\nif interrupted, go on with: {resume}", flush=True)
-
     timer = Timer()
-    with _stoppable(resume), wandb_run(run_dir, Path(cfg.cache_dir)):
+    trainer = _trainer(cfg, [*callbacks.values(), timer])
+    mode = safe_mode(cfg.logger.mode)
+    words = [word for word in command if not word.startswith("run_dir=")]
+    resume = shlex.join([_python(), "-m", "fae.train", *words, f"run_dir={run_dir}"])
+
+    with locked(run_dir), _stoppable(run_dir, resume), wandb_run(run_dir, Path(cfg.cache_dir)):
+        commits = claim(run_dir, cfg, data.index, git_commit())
+        print(f"run folder: {run_dir}\nif interrupted, go on with: {resume}", flush=True)
         name = slug(cfg, data.index.dataset)
-        logger = start(
+        trainer.logger = logger = start(
             instantiate(cfg.logger, _partial_=True, _convert_="all"),
             mode,
             run_dir,
             run_dir.name if run_dir.name.startswith(name) else f"{name}-{run_dir.name}",
-            [data.index.dataset.split(":")[0], cfg.category.name, objective_name(cfg), *cfg.tags],
+            [data.index.dataset.split(":")[0], cfg.category.name, objective_name(cfg), data.corruption.name, *cfg.tags],
             resolved(cfg),
             Path(sweep_dir).name if sweep_dir else None,
-        )
-        trainer: lightning.Trainer = instantiate(
-            cfg.trainer,
-            callbacks=[*callbacks.values(), timer],
-            logger=logger,
-            plugins=[WholeCheckpointIO()],
-            default_root_dir=str(run_dir),
-            _convert_="all",
         )
         last = run_dir / LAST
         resumed = str(last) if last.is_file() else None
         trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
-        checkpoint = _load_best(module, run_dir)
+        checkpoint = _load_best(module, run_dir, callbacks.get("best"))
         predicted = trainer.predict(module, datamodule=data, weights_only=True)
         assert predicted is not None
         val, test = _by_split(predicted, data)
         result = evaluate(score, val.residual, test.residual, data)
         metrics = _facts(cfg, data, score) | result.metrics | checkpoint
         metrics |= {
-            "overrides": kept,
+            "overrides": words,
             "steps": trainer.global_step,
             "seconds": round(timer.time_elapsed("train"), 3),
+            "git_commit": ", ".join(str(commit) for commit in commits) if any(commits) else None,
         } | environment(trainer.strategy.root_device)
         write_results(run_dir, metrics, result, test.reconstruction, data, cfg.pictures, logger)
     _say(metrics, run_dir)
     return metrics
+
+
+def _trainer(cfg: DictConfig, callbacks: list[Callback]) -> lightning.Trainer:
+    """Build the trainer, without its logger, and refuse what this program cannot do."""
+    trainer: lightning.Trainer = instantiate(
+        cfg.trainer,
+        callbacks=callbacks,
+        logger=False,
+        plugins=[WholeCheckpointIO()],
+        default_root_dir=cfg.run_dir,
+        _convert_="all",
+    )
+    if trainer.world_size > 1:
+        raise ValueError(f"trainer.devices (={cfg.trainer.devices}) must be 1: a run trains on one device")
+    if trainer.accumulate_grad_batches != 1:
+        raise ValueError(
+            f"trainer.accumulate_grad_batches (={trainer.accumulate_grad_batches}) must be 1, as schedules count "
+            "optimiser steps; set data.batch_size instead"
+        )
+    return trainer
+
+
+def _python() -> str:
+    """The interpreter, as one would type it here."""
+    here, path = Path.cwd(), Path(sys.executable)
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def _facts(cfg: DictConfig, data: DataModule, score: Score) -> dict[str, Any]:
@@ -130,6 +152,8 @@ def _facts(cfg: DictConfig, data: DataModule, score: Score) -> dict[str, Any]:
         "dataset": data.index.dataset,
         "category": cfg.category.name,
         "objective": objective_name(cfg),
+        "corruption": data.corruption.name,
+        "noise_sigma": data.noise_sigma,
         "lam": cfg.objective.lam,
         "k": score.k,
         "n": score.n,
@@ -139,7 +163,7 @@ def _facts(cfg: DictConfig, data: DataModule, score: Score) -> dict[str, Any]:
         "image_size": list(data.image_size or ()),
         "seed": cfg.seed,
         "precision": str(cfg.trainer.precision),
-        "protocol": "fixed: k, n, t and image score as configured; no test image was looked at",
+        "protocol": "fixed: k, n, t, residual and image score as configured; checkpoint by held-out normal images",
         "train_images": len(data.train.samples),
         "val_images": len(data.val.samples),
         "test_images": len(data.test.samples),
@@ -167,20 +191,25 @@ def _join(batches: Sequence[Prediction], data: DataModule) -> Prediction:
     if not batches:
         size = data.image_size or (0, 0)
         return Prediction(torch.zeros(0, 1, *size), torch.zeros(0, 3, *size, dtype=torch.uint8), torch.zeros(0))
-    return Prediction(*(torch.cat(parts) for parts in zip(*batches, strict=True)))
+    joined = Prediction(*(torch.cat(parts) for parts in zip(*batches, strict=True)))
+    assert torch.equal(joined.sample, torch.arange(len(joined.sample)))
+    return joined
 
 
-def _load_best(module: FilteringAutoencoder, run_dir: Path) -> dict[str, Any]:
-    """Load the best checkpoint, or the last where training ended before its first validation; returns which."""
+def _load_best(module: FilteringAutoencoder, run_dir: Path, best: ModelCheckpoint | None) -> dict[str, Any]:
+    """Load the best checkpoint, or the last where none was kept; returns which."""
     path = run_dir / BEST if (run_dir / BEST).is_file() else run_dir / LAST
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     module.load_state_dict(checkpoint["state_dict"])
-    chosen = "lowest val/loss" if path.name == BEST else "last step; there was no validation"
+    if path.name == BEST and best is not None:
+        chosen = f"{'lowest' if best.mode == 'min' else 'highest'} {best.monitor}"
+    else:
+        chosen = "last step"
     return {"checkpoint": f"{path.name}: {chosen}", "checkpoint_step": int(checkpoint["global_step"])}
 
 
 @contextmanager
-def _stoppable(resume: str) -> Iterator[None]:
+def _stoppable(run_dir: Path, resume: str) -> Iterator[None]:
     """End on Ctrl-C and SIGTERM with the command that resumes; during a fit LastCheckpoint saves first."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
@@ -190,7 +219,8 @@ def _stoppable(resume: str) -> Iterator[None]:
     try:
         yield
     except SIGTERMException as stopped:
-        print(f"\nstopped; everything is saved. Go on with:\n  {resume}", flush=True)
+        kept = f"saved in {run_dir / LAST}" if (run_dir / LAST).is_file() else "nothing was trained yet"
+        print(f"\nstopped; {kept}. Go on with:\n  {resume}", flush=True)
         raise SystemExit(128 + signal.SIGTERM) from stopped
     finally:
         for signum, handler in before.items():
@@ -210,8 +240,10 @@ def _quiet() -> None:
 
 def _task(cfg: DictConfig) -> None:
     hydra = HydraConfig.get()
-    sweep_dir = hydra.sweep.dir if hydra.mode is RunMode.MULTIRUN else None
-    train(cfg, sweep_dir, list(hydra.overrides.task))
+    if hydra.mode is RunMode.MULTIRUN:
+        train(cfg, hydra.sweep.dir, hydra.overrides.task)
+    else:
+        train(cfg, None, sys.argv[1:])
 
 
 def main() -> None:

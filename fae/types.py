@@ -49,6 +49,8 @@ class Objective(Protocol):
 class Corruption(Protocol):
     """Synthetic local damage."""
 
+    name: str
+
     def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """Damage every image of a batch differently.
 

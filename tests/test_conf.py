@@ -110,6 +110,14 @@ def test_run_precision_schedule_reads_max_steps() -> None:
         ("score.residual=l1", "residual (='l1') must be one of squared, ssim"),
         ("corruption.source.root=nowhere", "corruption.source.root (=nowhere) is no folder"),
         ("data.noise_sigma=-1", "data.noise_sigma (=-1) must not be negative"),
+        ("score.k=5.5", "k (=5.5) must be a whole number"),
+        ("pictures=-1", "pictures (=-1) must not be negative"),
+        ("trainer.devices=2", "trainer.devices (=2) must be 1"),
+        ("trainer.accelerator=mps", "MPSAccelerator"),
+        ("+trainer.accumulate_grad_batches=2", "trainer.accumulate_grad_batches (=2) must be 1"),
+        ("+callback.early_stoping.patience=3", "unknown key callback.early_stoping; did you mean 'early_stopping'?"),
+        ("+logger.projct=x", "unknown key logger.projct; did you mean 'project'?"),
+        ("corruption.kind.opacity=0.5", "corruption.kind: opacity (=0.5) must be [smallest, largest]"),
         ("corruption=mixx", "corruption=mixx does not exist; did you mean 'mix'?"),
         ("corruption.kind.opacity=[0,2]", "opacity (=[0, 2]) must be [smallest, largest] within [0, 1]"),
         ("data.root=nowhere", "data.root (=nowhere) is no folder"),
@@ -163,8 +171,13 @@ def test_sweep_axes_change_the_hash() -> None:
 
     axes = itertools.product(("0.1", "0.5"), ("filter", "amplify"), ("0", "1"))
     hashes = {
-        config_hash(compose_train(f"objective={o}", f"objective.lam={lam}", f"seed={seed}", "run_dir=x"))
+        config_hash(compose_train(f"objective={o}", f"objective.lam={lam}", f"seed={seed}", "run_dir=x"), "")
         for lam, o, seed in axes
     }
     assert len(hashes) == 8
-    assert config_hash(compose_train("run_dir=a")) == config_hash(compose_train("run_dir=b", "tags=[x]"))
+    shown = compose_train("run_dir=b", "tags=[x]", "trainer.enable_progress_bar=false", "~callback.progress")
+    assert config_hash(compose_train("run_dir=a"), "") == config_hash(shown, "")
+    assert config_hash(compose_train("run_dir=x", "data.root=a"), "1") == config_hash(
+        compose_train("run_dir=x", "data.root=b"), "1"
+    )
+    assert config_hash(compose_train("run_dir=x"), "1") != config_hash(compose_train("run_dir=x"), "2")

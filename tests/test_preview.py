@@ -26,7 +26,7 @@ def test_coverage_and_amplitude_by_hand() -> None:
 
 @pytest.mark.parametrize("extra", [[], ["data.noise_sigma=0.1"], ["data.image_size=[20,40]"]], ids=str)
 def test_preview(extra: list[str], tiny_config: Callable[..., DictConfig], tmp_path: Path) -> None:
-    path = preview(tiny_config("sheet", "corruption=mix", "pictures=5", *extra), "mix")
+    path = preview(tiny_config("sheet", "corruption=mix", "pictures=5", *extra))
     assert path == tmp_path / "sheet" / "preview.png"
     picture = np.asarray(Image.open(path).convert("RGB"))
     assert min(picture.shape[:2]) > 400

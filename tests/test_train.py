@@ -13,6 +13,8 @@ import lightning
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
+from hydra.errors import InstantiationException
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
@@ -23,7 +25,7 @@ from tests.conftest import compose_train, write_tiny
 Build = Callable[..., DictConfig]
 
 # What may differ between two runs that must be equal.
-CLOCK = {"seconds"}
+CLOCK = {"seconds", "overrides"}
 
 
 class At(Callback):
@@ -106,6 +108,11 @@ def test_run_folder(uninterrupted: Path) -> None:
     assert np.asarray(Image.open(pictures[0])).std() > 10
 
 
+def test_the_image_score_asked_for_is_the_one_reported(tiny_config: Build) -> None:
+    metrics = train(tiny_config("asked", "score/image_score=top", "score.image_score.fraction=0.3"))
+    assert metrics["image_auroc"] == metrics["image_auroc_by_top"]
+
+
 def test_a_finished_run_is_not_trained_again(uninterrupted: Path, tiny_config: Build) -> None:
     before = {p: p.stat().st_mtime_ns for p in uninterrupted.rglob("*")}
     metrics = train(tiny_config("whole"))
@@ -131,9 +138,10 @@ def test_stopped_and_resumed_equals_uninterrupted(
     with monkeypatch.context() as patch:
         with_callback(patch, At(step, lambda: signal.raise_signal(signum)))
         with pytest.raises(SystemExit) as stopped:
-            train(tiny_config("stopped"), overrides=["experiment=quick", "run_dir=x"])
+            train(tiny_config("stopped"), command=["--config-dir", "own", "experiment=quick", "run_dir=x"])
     assert stopped.value.code == 143
-    assert f"python -m fae.train experiment=quick run_dir={tmp_path / 'stopped'}" in capsys.readouterr().out
+    resume = f"{sys.executable} -m fae.train --config-dir own experiment=quick run_dir={tmp_path / 'stopped'}"
+    assert resume in capsys.readouterr().out
     run = tmp_path / "stopped"
     assert torch.load(run / "last.ckpt", weights_only=True)["global_step"] == step
     assert not (run / "metrics.json").exists()
@@ -178,6 +186,60 @@ def test_killed_and_resumed_equals_uninterrupted(step: int, tiny_config: Build, 
     assert_equal_runs(tmp_path / "whole", run)
 
 
+def test_a_run_may_move_and_show_less_between_stop_and_resume(
+    tiny_config: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The best value so far is part of the state, wherever the folder lies."""
+    with monkeypatch.context() as patch:
+        with_callback(patch, At(9, lambda: signal.raise_signal(signal.SIGTERM)))
+        with pytest.raises(SystemExit):
+            train(tiny_config("here"))
+    (tmp_path / "here").rename(tmp_path / "there")
+    state = torch.load(tmp_path / "there" / "last.ckpt", weights_only=True)["callbacks"]
+    (key,) = (key for key in state if key.startswith("BestCheckpoint"))
+    kept = (tmp_path / "there" / "best.ckpt").read_bytes()
+    monkeypatch.setattr("fae.module.FilteringAutoencoder.validation_step", constant(1e6))
+    train(tiny_config("there", "trainer.log_every_n_steps=2", "callback.last.every_n_steps=5"))
+    after = torch.load(tmp_path / "there" / "last.ckpt", weights_only=True)["callbacks"]
+    assert float(after[key]["best_model_score"]) == float(state[key]["best_model_score"]) < 1
+    assert (tmp_path / "there" / "best.ckpt").read_bytes() == kept
+
+
+def constant(value: float) -> Callable[..., None]:
+    """A validation step whose loss is known."""
+
+    def step(self: lightning.LightningModule, batch: Any, batch_idx: int) -> None:
+        self.log("val/loss", value, batch_size=1)
+
+    return step
+
+
+def test_other_images_are_another_run(tiny: Path, tiny_config: Build, tmp_path: Path) -> None:
+    train(tiny_config("run", "trainer.max_steps=2", "trainer.val_check_interval=1"))
+    again = tiny_config("run", "trainer.max_steps=2", "trainer.val_check_interval=1")
+    moved = tmp_path / "moved" / "tiny"
+    shutil.copytree(tiny, moved)
+    again.data.root = str(moved)
+    assert train(again)["steps"] == 2
+    shutil.copy(tiny / "train" / "good" / "000.png", moved / "train" / "good" / "zzz.png")
+    with pytest.raises(ValueError, match="was begun on other images .folder:tiny .*choose another folder"):
+        train(again)
+
+
+def test_two_processes_cannot_share_a_run(tiny_config: Build, tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    short = ("trainer.max_steps=2", "trainer.val_check_interval=1")
+    with FileLock(tmp_path / "shared" / ".lock"), pytest.raises(ValueError, match="is in use by another process"):
+        train(tiny_config("shared", *short))
+    assert train(tiny_config("shared", *short))["steps"] == 2
+
+
+def test_what_the_trainer_cannot_do_leaves_nothing(tiny_config: Build, tmp_path: Path) -> None:
+    with pytest.raises(InstantiationException, match="MPSAccelerator"):
+        train(tiny_config("gone", "trainer.accelerator=mps"))
+    assert not (tmp_path / "gone").exists()
+
+
 def test_early_stopping_survives_a_resume(tiny_config: Build, tmp_path: Path) -> None:
     """A run killed after it stopped early must not train on."""
     impatient = ("callback.early_stopping.patience=1", "+callback.early_stopping.min_delta=10")
@@ -213,6 +275,15 @@ def test_nan_stops_with_the_reason(tiny_config: Build, tmp_path: Path) -> None:
     for path in (tmp_path / "nan").glob("*.ckpt"):
         state = torch.load(path, weights_only=True)
         assert state["global_step"] <= 12
+
+
+def test_nan_in_validation_stops_with_the_reason(
+    tiny_config: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fae.module.FilteringAutoencoder.validation_step", constant(float("nan")))
+    with pytest.raises(FloatingPointError, match="became NaN or infinite"):
+        train(tiny_config("nan"))
+    assert not (tmp_path / "nan" / "metrics.json").exists()
 
 
 @pytest.mark.parametrize(

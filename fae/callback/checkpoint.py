@@ -71,7 +71,8 @@ class LastCheckpoint(Checkpoint):
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         """Save when it is time, unless a validation follows at once."""
         step = trainer.global_step
-        if step % int(trainer.val_check_interval) != 0 and (self._stop or step % self.every_n_steps == 0):
+        validates = trainer.enable_validation and step % max(1, int(trainer.val_check_interval)) == 0
+        if not validates and (self._stop or step % self.every_n_steps == 0):
             self._save(trainer)
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:

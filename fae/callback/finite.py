@@ -33,8 +33,15 @@ class FiniteLoss(Callback):
     def on_save_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Keep a broken model out of every checkpoint."""
+        """Keep a broken model out of last.ckpt."""
         self._check(trainer.global_step)
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Watch the validation's loss, or early stopping would end the run as if it had converged."""
+        loss = trainer.callback_metrics.get("val/loss")
+        if loss is not None and not bool(torch.isfinite(loss)):
+            self._finite = torch.tensor(False)
+            self._check(trainer.global_step)
 
     def _check(self, step: int) -> None:
         if self._finite is not None and not bool(self._finite):

@@ -15,6 +15,7 @@ class StepProgressBar(TQDMProgressBar):
     def on_train_epoch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
         """Count on from where a resumed run stopped; there is only one epoch."""
         super().on_train_epoch_start(trainer, *_)
+        self.train_progress_bar.initial = trainer.global_step
         self.train_progress_bar.set_description("training")
 
     def get_metrics(

@@ -9,11 +9,13 @@ class Damage:
     The source stands here, at one place, and is handed down to whatever kind of damage asks for it.
 
     Args:
+        name: for titles and results.
         kind: what is done.
         source: other pictures; drawn procedurally, or read from a folder.
     """
 
-    def __init__(self, kind: Kind, source: Source) -> None:
+    def __init__(self, name: str, kind: Kind, source: Source) -> None:
+        self.name = name
         self.kind = kind
         self.source = source
 

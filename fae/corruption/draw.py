@@ -1,4 +1,5 @@
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor
@@ -12,8 +13,9 @@ def check_range(name: str, bounds: Range, low: float, high: float = math.inf) ->
     Raises:
         ValueError: it is no increasing pair inside [low, high].
     """
-    if len(bounds) != 2 or not low <= bounds[0] <= bounds[1] <= high:
-        raise ValueError(f"{name} (={list(bounds)}) must be [smallest, largest] within [{low:g}, {high:g}]")
+    pair = isinstance(bounds, Sequence) and len(bounds) == 2
+    if not pair or not low <= bounds[0] <= bounds[1] <= high:
+        raise ValueError(f"{name} (={bounds}) must be [smallest, largest] within [{low:g}, {high:g}]")
     return float(bounds[0]), float(bounds[1])
 
 

@@ -1,5 +1,6 @@
 """Which images, labels and masks a data set holds; reads file names only, and no randomness."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,17 @@ class Index:
     test: tuple[Sample, ...] = ()
     has_masks: bool = False
     notes: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight hexadecimal digits of the files' splits, names and sizes; a data set that has moved keeps them."""
+        digest = hashlib.sha256(self.dataset.encode())
+        for split, samples in (("train", self.train), ("test", self.test)):
+            for sample in samples:
+                digest.update(
+                    f"{split}/{sample.defect_type}/{sample.path.name}:{sample.path.stat().st_size}\n".encode()
+                )
+        return digest.hexdigest()[:8]
 
 
 Source = Callable[[str | None, str], Index]

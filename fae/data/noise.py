@@ -19,8 +19,8 @@ def anchor(batch: Batch, sigma: float, clip: bool, generator: Generator) -> Batc
     """Add the same Gaussian noise to input and target: F(X̂ + ε) → X + ε, arXiv 2511.07233.
 
     It ties the Jacobian of F to the identity, E‖F(X̂ + ε) − (X + ε)‖² ≈ ‖F(X̂) − X‖² + σ²‖J_F − I‖²_F, so that
-    F passes on what is not damage. M and |X̂ − X| stay as they are. Open there: whether a target outside [0, 1],
-    which F cannot reach through its sigmoid, is clipped; here: a key.
+    F passes on what is not damage. M stays as it is, and so does |X̂ − X| unless clipped. Open there: whether a target
+    outside [0, 1], which F cannot reach through its sigmoid, is clipped; here: a key.
 
     Args:
         batch: clean and corrupted images in [0, 1].

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 # What a stream of random numbers is for; a stream never serves two purposes.
-SPLIT, SHUFFLE, TRAIN, VALIDATE, SHOW = range(5)
+SPLIT, SHUFFLE, TRAIN, VALIDATE = range(4)
 
 
 def generator(seed: int, purpose: int, *position: int) -> torch.Generator:

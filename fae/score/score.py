@@ -1,3 +1,4 @@
+import torch
 from torch import Tensor
 
 from fae.score.average import check_exponent, damping
@@ -38,13 +39,18 @@ class Score:
         """`(B, 3, H, W)` both to `(B, 1, H, W)`; see `fae.score.residual`."""
         return RESIDUALS[self.residual](image, reconstruction)
 
-    def calibrate(self, residual: Tensor) -> None:
-        """Learn what normal looks like from residual maps `(N, 1, H, W)` of held-out normal images."""
+    def calibrate(self, residual: Tensor, content: Tensor) -> None:
+        """Learn what normal looks like from held-out normal images.
+
+        Args:
+            residual: `(N, 1, H, W)`.
+            content: same shape, bool; False where an image was padded.
+        """
         maps = smooth(residual, self.k, self.n)
         if self.t > 0:
             self._damping = damping(maps, self.t)
             maps = maps * self._damping
-        self.image_score.calibrate(maps)
+        self.image_score.calibrate(maps[content].view(1, 1, 1, -1))
 
     def anomaly_map(self, residual: Tensor) -> Tensor:
         """`(B, 1, H, W)` residuals to anomaly maps of the same shape; higher means more anomalous.
@@ -58,3 +64,19 @@ class Score:
                 raise RuntimeError(f"t (={self.t}) needs calibrate(residuals of normal images) first")
             maps = maps * self._damping
         return maps
+
+
+def image_scores(score: ImageScore, anomaly_map: Tensor, content: Tensor) -> Tensor:
+    """Score every image by the part of its map that is no padding.
+
+    Args:
+        score: reduces maps to numbers.
+        anomaly_map: `(B, 1, H, W)`.
+        content: same shape, bool; False where the image was padded.
+
+    Returns:
+        `(B,)`.
+    """
+    if content.all():
+        return score(anomaly_map)
+    return torch.cat([score(one[inside].view(1, 1, 1, -1)) for one, inside in zip(anomaly_map, content, strict=True)])

@@ -6,8 +6,11 @@ def check_smoothing(k: int, n: int) -> None:
     """Check the filter width and the number of passes.
 
     Raises:
-        ValueError: `k` is even or below 1, or `n` is negative.
+        ValueError: `k` is even or below 1, `n` is negative, or one of them is no whole number.
     """
+    for name, value in (("k", k), ("n", n)):
+        if not isinstance(value, int):
+            raise ValueError(f"{name} (={value}) must be a whole number")
     if k < 1 or k % 2 == 0:
         raise ValueError(f"k (={k}) must be odd; use {max(k - 1, 1)} or {max(k + 1, 3)}")
     if n < 0:

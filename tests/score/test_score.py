@@ -7,7 +7,7 @@ from skimage.metrics import structural_similarity
 from fae.score.average import damping
 from fae.score.image_score import Contrast, Excess, Max, Sum, Top
 from fae.score.residual import dissimilarity_map, residual_map
-from fae.score.score import Score
+from fae.score.score import Score, image_scores
 from fae.score.smoothing import smooth
 
 
@@ -94,7 +94,13 @@ def test_smoothing_laws(generator: torch.Generator) -> None:
 
 
 @pytest.mark.parametrize(
-    ("k", "n", "message"), [(4, 1, "k .=4. must be odd; use 3 or 5"), (0, 1, "k .=0."), (3, -1, "n .=-1.")]
+    ("k", "n", "message"),
+    [
+        (4, 1, "k .=4. must be odd; use 3 or 5"),
+        (0, 1, "k .=0."),
+        (3, -1, "n .=-1."),
+        (3, 1.5, "n .=1.5. must be a whole"),
+    ],
 )
 def test_wrong_smoothing(k: int, n: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -114,7 +120,7 @@ def test_t_damps_what_is_high_on_normal_images(generator: torch.Generator) -> No
     normal[..., 0, 0] = 0.5
     residual = torch.full((1, 1, 6, 6), 0.5)
     score = Score(Max(), k=1, n=0, t=100)
-    score.calibrate(normal)
+    score.calibrate(normal, torch.ones_like(normal, dtype=torch.bool))
     damped = score.anomaly_map(residual)
     assert float(damped[..., 0, 0]) < 1e-6 * float(damped[..., 3, 3])
     assert float(damped[..., 3, 3]) == pytest.approx(0.5 * 0.99**100, rel=1e-5)
@@ -173,6 +179,18 @@ def test_contrast_does_not_mind_how_rough_an_image_is(generator: torch.Generator
 def test_wrong_fractions(build) -> None:
     with pytest.raises(ValueError, match=r"must lie in \(0, 1\]"):
         build()
+
+
+@pytest.mark.parametrize("score", [Sum(), Max(), Top(0.1), Contrast(0.1), Excess(0.9)], ids=lambda s: s.name)
+def test_padding_does_not_count(score, generator: torch.Generator) -> None:
+    maps = torch.rand(3, 1, 10, 12, generator=generator)
+    score.calibrate(maps)
+    content = torch.zeros(3, 1, 10, 12, dtype=torch.bool)
+    content[0] = True
+    content[1:, :, :4] = True
+    scores = image_scores(score, maps * content, content)
+    torch.testing.assert_close(scores[1:], score(maps[1:, :, :4]))
+    torch.testing.assert_close(scores[:1], score(maps[:1]))
 
 
 def test_excess_needs_calibration() -> None:

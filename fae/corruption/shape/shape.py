@@ -20,7 +20,8 @@ class Shape:
         aspect: smallest and largest ratio of length to breadth.
         softness: smallest and largest width of the soft edge, as a fraction of the radius, in (0, 1].
         count: the largest number of shapes an image.
-        raster_px: larger crops are drawn at this size and scaled up, as soft outlines need no finer raster.
+        raster_px: larger crops are drawn at this size and scaled up, which is cheaper and enough for large soft
+            shapes; none is narrower than a pixel and a half of this raster.
 
     Raises:
         ValueError: an argument is outside its domain.
@@ -64,7 +65,7 @@ class Shape:
         softness = uniform(self.softness, drawn, generator)
         count = 1 + torch.randint(self.count, (batch, 1, 1, 1), generator=generator)
         present = torch.arange(self.count).view(1, -1, 1, 1) < count
-        # No shape is narrower than one pixel and a half, or it would fall between the pixels' centres.
+        # Narrower ones would fall between the pixels' centres.
         half_length = (diameter / 2 * aspect.sqrt()).clamp_min(0.75)
         half_breadth = (diameter / 2 / aspect.sqrt()).clamp_min(0.75)
         # From pixels to the shape's own axes, as two affine forms.
