@@ -26,6 +26,7 @@ class Category:
     k: int = 5
     n: int = 2
     t: float = 0.0
+    noise_sigma: float = 0.0
 
 
 @dataclass

@@ -6,7 +6,7 @@ from torch import Generator, Tensor
 
 
 class Batch(NamedTuple):
-    """What a training or validation step sees; the floats are in [0, 1]."""
+    """What a training or validation step sees; images are in [0, 1], but for the noise anchor's noise."""
 
     clean: Tensor
     """`(B, 3, H, W)`, the target X."""

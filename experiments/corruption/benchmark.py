@@ -1,6 +1,6 @@
 """What corruptions cost: milliseconds a batch, beside Kornia's elastic transform, and their share of a quick step.
 
-python experiments/corruption/benchmark.py        # about two minutes; writes benchmark.json beside itself
+python experiments/corruption/benchmark.py        # about three minutes; writes benchmark.json beside itself
 """
 
 import json
@@ -16,9 +16,11 @@ from kornia.augmentation import RandomElasticTransform
 from tqdm import tqdm
 
 from fae.config import conf_dir, register
+from fae.data.module import Raw
 from fae.data.seed import TRAIN, generator
-from fae.environment import environment
+from fae.environment import environment, git_commit
 from fae.precision import best_precision
+from fae.types import Batch
 
 KINDS = ["elastic", "occlusion", "swap", "intensity", "cut_out", "speck", "scratch", "rotation"]
 MIXES = ["elastic_occlusion", "elastic_occlusion_rotation", "mix"]
@@ -44,27 +46,35 @@ def medians(work: dict[str, Callable[[int], object]], rounds: int) -> dict[str, 
 
 
 def quick_step() -> dict[str, float]:
-    """A training step of the quick preset at its last crop, and the share of crop, augmentation and corruption."""
+    """A training step of the quick preset in each crop stage, and the share of crop, augmentation and corruption."""
     quick = ["experiment=quick", "data=synthetic", "category=wood", "corruption=mix"]
+    data, objective = leaf("data", *quick), leaf("objective", *quick)
+    data.setup()
     model = leaf("model", *quick).to(memory_format=torch.channels_last)
-    objective, corruption = leaf("objective", *quick), leaf("corruption", *quick)
     optimizer = leaf("optimizer", *quick)(model.parameters())
-    clean = torch.rand(8, 3, 128, 128)
     bf16 = best_precision("cpu") == "bf16-mixed"
+    figures = {}
+    for stage, (height, _) in enumerate(data.stages):
+        first = stage * data.max_steps // len(data.stages) + 1
 
-    def step(i: int) -> None:
-        corrupted, mask = corruption(clean, generator(0, TRAIN, i))
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            reconstruction = model(corrupted.contiguous(memory_format=torch.channels_last))
-            loss = objective(reconstruction, clean, corrupted, mask).total
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        def prepare(i: int, first: int = first) -> Batch:
+            return data.training_batch(Raw(data.train.image[:8], first + i))
 
-    times = medians({"step": step, "corruption": lambda i: corruption(clean, generator(0, TRAIN, i))}, ROUNDS)
-    return {"quick_step_ms": times["step"], "quick_mix_ms": times["corruption"]} | {
-        "quick_share": round(times["corruption"] / times["step"], 4)
-    }
+        def step(i: int) -> None:
+            batch = prepare(i)
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                loss = objective(model(batch.corrupted.contiguous(memory_format=torch.channels_last)), *batch).total
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+        times = medians({"step": step, "prepare": prepare}, 2 * ROUNDS)
+        figures |= {
+            f"quick step at {height} px (ms)": times["step"],
+            f"of which crop, augmentation, mix and noise at {height} px (ms)": times["prepare"],
+            f"share at {height} px": round(times["prepare"] / times["step"], 4),
+        }
+    return figures
 
 
 def main() -> None:
@@ -75,7 +85,7 @@ def main() -> None:
         corruption = leaf("corruption", f"corruption={name}")
         work[name] = lambda i, corruption=corruption: corruption(image, generator(0, TRAIN, i))
     result = {f"{name} (ms, 8x3x512x512)": ms for name, ms in medians(work, ROUNDS).items()}
-    result |= quick_step() | environment(torch.device("cpu"))
+    result |= quick_step() | environment(torch.device("cpu")) | {"git_commit": git_commit()}
     Path(__file__).with_name("benchmark.json").write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 

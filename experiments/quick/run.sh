@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Train the quick preset on every set at hand, both objectives. Repeat it to skip what is finished and go on.
+# Train the quick preset on every set at hand. Repeat it to skip what is finished and go on.
 #   DATA=../shared/data experiments/quick/run.sh
 set -eu
 DATA=${DATA:-../shared/data}
-train=("${PYTHON:-.venv/bin/python}" -m fae.train -m experiment=quick 'objective=filter,amplify' hydra.sweep.dir=multirun/quick
+python=${PYTHON:-.venv/bin/python}
+train=("$python" -m fae.train -m experiment=quick hydra.sweep.dir=multirun/quick
   trainer.enable_progress_bar=false '~callback.progress')
-"${train[@]}" data=folder category=generic \
-  "data.root=$(echo "$DATA"/piped/PA_* | tr ' ' ',')"
-"${train[@]}" data=folder category=generic "data.root=$DATA/magnetic_tile/tile"
-"${train[@]}" data=mvtec category=screw "data.root=$DATA/mvtec_ad" data.image_size=256
-"${train[@]}" data=synthetic category=carpet,grid,leather,tile,wood
-"${PYTHON:-.venv/bin/python}" experiments/table.py multirun/quick experiments/quick/results.csv
+both=objective=filter,amplify
+"${train[@]}" $both data=folder category=generic "data.root=$(echo "$DATA"/piped/PA_* | tr ' ' ',')"
+"${train[@]}" $both data=folder category=generic "data.root=$DATA/magnetic_tile/tile"
+"${train[@]}" $both data=mvtec category=screw "data.root=$DATA/mvtec_ad" data.image_size=256
+"${train[@]}" $both data=synthetic category=wood
+"${train[@]}" data=synthetic category=carpet,grid,leather,tile
+"$python" experiments/table.py multirun/quick experiments/quick/results.csv
