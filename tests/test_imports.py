@@ -67,4 +67,4 @@ def test_only_entry_points_read_the_configuration() -> None:
         for p in ROOT.rglob("*.py")
         if "cfg." in p.read_text()
     }
-    assert readers <= {"fae.train", "fae.preview", "fae.run_folder"}
+    assert readers <= {"fae.train", "fae.preview", "fae.run_folder", "fae.config"}
