@@ -13,8 +13,9 @@ def check_range(name: str, bounds: Range, low: float, high: float = math.inf) ->
     Raises:
         ValueError: it is no increasing pair inside [low, high].
     """
-    shown = list(bounds) if isinstance(bounds, Sequence) else bounds
-    if shown is bounds or len(bounds) != 2 or not low <= bounds[0] <= bounds[1] <= high:
+    pair = isinstance(bounds, Sequence) and len(bounds) == 2
+    if not pair or not low <= bounds[0] <= bounds[1] <= high:
+        shown: object = list(bounds) if isinstance(bounds, Sequence) else bounds
         raise ValueError(f"{name} (={shown}) must be [smallest, largest] within [{low:g}, {high:g}]")
     return float(bounds[0]), float(bounds[1])
 
