@@ -10,7 +10,7 @@ from pathlib import Path
 
 COLUMNS = [
     *("dataset", "objective", "corruption", "noise_sigma", "seed"),
-    *("image_auroc", "trivial_image_auroc", "pixel_auroc", "trivial_pixel_auroc"),
+    *("image_auroc", "trivial_image_auroc", "pixel_auroc", "trivial_pixel_auroc", "aupro_0.3", "aupro_0.05"),
     *(f"image_auroc_by_{name}" for name in ("sum", "max", "top", "contrast", "excess")),
     *("image_score", "residual", "lam", "k", "n", "t", "image_size", "steps", "checkpoint_step", "seconds"),
     *("train_images", "test_images", "precision", "device", "git_commit"),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fae.data.module import DataModule
+from fae.metric.aupro import LIMITS, aupro, region_weights
 from fae.metric.auroc import auroc
 from fae.metric.trivial import IMAGE_STATISTICS, PIXEL_STATISTICS
 from fae.score.image_score import Contrast, Excess, Max, Sum, Top
@@ -22,8 +23,8 @@ class Evaluation:
     """What a run says of its test images."""
 
     metrics: dict[str, Any]
-    """Flat, for metrics.json; AUROC as fractions, null where a class is missing; the reason stands in
-    `image_auroc_undefined` and `pixel_auroc_undefined`, and holds for the other image and pixel AUROCs as well."""
+    """Flat, for metrics.json; AUROC and AUPRO as fractions, null where a class is missing; the reason stands in
+    `image_auroc_undefined` and `pixel_auroc_undefined`, and holds for the other image and pixel measures as well."""
     anomaly_map: Tensor
     """`(N, 1, H, W)`."""
     image_score: NDArray[np.float32]
@@ -50,7 +51,7 @@ def evaluate(score: Score, val_residual: Tensor, residual: Tensor, data: DataMod
     metrics: dict[str, Any] = {}
     image_score = image_scores(score.image_score, maps, inside).numpy()
     metrics |= _image_aurocs("image_auroc", image_score, label, types)
-    metrics |= _pixel_aurocs("pixel_auroc", maps, data.mask, judged, types)
+    metrics |= _pixel_measures(maps, data.mask, judged, types)
     if len(label):
         val_pixels = score.anomaly_map(val_residual)[data.val.content].view(1, 1, 1, -1)
         others: list[ImageScore] = [Sum(), Max(), Top(), Contrast(), Excess()]
@@ -73,19 +74,27 @@ def _image_aurocs(
     return metrics
 
 
-def _pixel_aurocs(name: str, maps: Tensor, mask: Tensor, judged: Tensor, types: NDArray[np.str_]) -> dict[str, Any]:
+def _pixel_measures(maps: Tensor, mask: Tensor, judged: Tensor, types: NDArray[np.str_]) -> dict[str, Any]:
     if not judged.any():
         reason = "no test images" if not len(maps) else "no ground_truth masks"
-        return {name: None, f"{name}_undefined": reason}
-    normal, anomalous = maps[judged & ~mask].numpy(), maps[judged & mask].numpy()
-    metrics: dict[str, Any] = {name: auroc(normal, anomalous)}
-    if metrics[name] is None:
-        metrics[f"{name}_undefined"] = _missing("test pixels", normal.size > 0, anomalous.size > 0)
+        return {"pixel_auroc": None, "pixel_auroc_undefined": reason} | {f"aupro_{limit}": None for limit in LIMITS}
+    weight = torch.zeros(mask.shape, dtype=torch.float64)
+    weight[mask] = torch.from_numpy(region_weights(mask.squeeze(1).numpy()))
+
+    def measures(suffix: str, some: Tensor) -> dict[str, Any]:
+        normal, anomalous = maps[some & ~mask].numpy(), maps[some & mask].numpy()
+        values: dict[str, Any] = {f"pixel_auroc{suffix}": auroc(normal, anomalous)}
+        for limit in LIMITS:
+            values[f"aupro_{limit}{suffix}"] = aupro(normal, anomalous, weight[some & mask].numpy(), limit)
+        if not suffix and values["pixel_auroc"] is None:
+            values["pixel_auroc_undefined"] = _missing("test pixels", normal.size > 0, anomalous.size > 0)
+        return values
+
+    metrics = measures("", judged)
     good = torch.from_numpy(types == "good")
     for defect_type in sorted(set(types.tolist()) - {"good"}):
         of_type = torch.from_numpy(types == defect_type)
-        some = judged & (good | of_type).view(-1, 1, 1, 1)
-        metrics[f"{name}_{defect_type}"] = auroc(maps[some & ~mask].numpy(), maps[some & mask].numpy())
+        metrics |= measures(f"_{defect_type}", judged & (good | of_type).view(-1, 1, 1, 1))
     return metrics
 
 

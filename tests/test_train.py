@@ -91,8 +91,9 @@ def test_run_folder(uninterrupted: Path) -> None:
     assert metrics["steps"] == 12
     assert metrics["checkpoint_step"] in (4, 8, 12)
     assert metrics["seconds"] > 0
-    for name in ("image_auroc", "pixel_auroc", "image_auroc_square", "pixel_auroc_square"):
+    for name in ("image_auroc", "pixel_auroc", "aupro_0.3", "aupro_0.05"):
         assert 0 <= metrics[name] <= 1
+        assert metrics[f"{name}_square"] == metrics[name], "the only defect type"
     for name in ("image_mean", "image_deviation", "image_darkest", "image_high_frequency"):
         assert 0.5 <= metrics[f"trivial_{name.replace('image_', 'image_auroc_')}"] <= 1
     assert 0.5 <= metrics["trivial_pixel_auroc_local_contrast"] <= 1
@@ -303,6 +304,8 @@ def test_what_is_missing_is_undefined_not_half(
     metrics = train(tiny_config("partial", "trainer.max_steps=2", "trainer.val_check_interval=1"))
     for name, reason in (("image_auroc", image), ("pixel_auroc", pixel)):
         assert (metrics[name] is None) == (reason is not None)
+        if name == "pixel_auroc":
+            assert (metrics["aupro_0.3"] is None) == (metrics["aupro_0.05"] is None) == (reason is not None)
         assert metrics.get(f"{name}_undefined") == reason
 
 

@@ -1,0 +1,73 @@
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+LIMITS = (0.3, 0.05)
+"""Upper ends of the false positive rate that the field reports, the first one by default."""
+
+
+def check_limit(limit: float) -> float:
+    """Return `limit`.
+
+    Raises:
+        ValueError: it lies outside (0, 1].
+    """
+    if not 0 < limit <= 1:
+        raise ValueError(f"limit (={limit}) must lie in (0, 1]; 0.3 is the field's, 0.05 its strict one")
+    return limit
+
+
+def region_weights(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """What each anomalous pixel adds to the per-region overlap: one over the area of its region.
+
+    Args:
+        mask: `(N, H, W)`, True where the image is anomalous; regions are 8-connected.
+
+    Returns:
+        `(P,)`, for the anomalous pixels in the order of `mask[mask]`; the sum is the number of regions.
+    """
+    weights = np.zeros(mask.shape, dtype=np.float64)
+    for one, weight in zip(mask, weights, strict=True):
+        if one.any():
+            _, regions, stats, _ = cv2.connectedComponentsWithStats(one.astype(np.uint8), connectivity=8)
+            weight[one] = 1.0 / stats[regions[one], cv2.CC_STAT_AREA]
+    return weights[mask]
+
+
+def aupro(
+    normal: NDArray[np.float32],
+    anomalous: NDArray[np.float32],
+    weight: NDArray[np.float64],
+    limit: float = LIMITS[0],
+) -> float | None:
+    """Exact area under the per-region overlap curve up to a false positive rate, over that rate.
+
+    Bergmann et al., IJCV 2021, section 5.1: at every threshold the share of each ground-truth region that is found,
+    averaged over the regions, against the share of all normal pixels, those of anomalous images included, that is
+    found as well. Every pixel score is a threshold; between two neighbouring ones the curve is straight, as a ROC
+    curve. With a region per pixel and limit 1 it is the AUROC.
+
+    Args:
+        normal: `(N,)` scores of the normal pixels, any finite range.
+        anomalous: `(P,)` scores of the anomalous pixels.
+        weight: `(P,)`, see `region_weights`.
+        limit: of the false positive rate, in (0, 1].
+
+    Returns:
+        a fraction in [0, 1], or None where a class is empty.
+
+    Raises:
+        ValueError: `limit` lies outside (0, 1].
+    """
+    check_limit(limit)
+    if normal.size == 0 or anomalous.size == 0:
+        return None
+    ordered = np.sort(normal)
+    above = 1.0 - np.searchsorted(ordered, anomalous, side="right") / normal.size
+    not_below = 1.0 - np.searchsorted(ordered, anomalous, side="left") / normal.size
+    # A pixel enters the curve between these two rates, linearly: its own area is a triangle and a rectangle.
+    tied = not_below - above
+    entered = np.clip(limit - above, 0.0, tied)
+    ramp = entered * entered / np.where(tied > 0, 2.0 * tied, 1.0)
+    area = ramp + np.maximum(limit - not_below, 0.0)
+    return float((weight * area).sum() / (weight.sum() * limit))
