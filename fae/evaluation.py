@@ -63,6 +63,17 @@ def evaluate(score: Score, val_residual: Tensor, residual: Tensor, data: DataMod
     return Evaluation(metrics, maps, image_score)
 
 
+def summary(metrics: Mapping[str, Any]) -> str:
+    """The two numbers that everybody asks for, each beside its trivial baseline, a line each."""
+    lines = []
+    for name in ("image_auroc", "pixel_auroc"):
+        if metrics[name] is None:
+            lines.append(f"{name}: undefined ({metrics[f'{name}_undefined']})")
+        else:
+            lines.append(f"{name}: {metrics[name]:.4f} (without learning: {metrics[f'trivial_{name}']:.4f})")
+    return "\n".join(lines)
+
+
 def _image_aurocs(
     name: str, values: NDArray[np.float32], label: NDArray[np.bool_], types: NDArray[np.str_]
 ) -> dict[str, Any]:

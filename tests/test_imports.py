@@ -27,6 +27,7 @@ FLOORS = {
     "fae.environment": 3,
     "fae.precision": 3,
     "fae.results": 4,
+    "fae.assembly": 4,
     "fae.sheet": 3,
     "fae.train": 5,
     "fae.preview": 5,
@@ -67,4 +68,4 @@ def test_only_entry_points_read_the_configuration() -> None:
         for p in ROOT.rglob("*.py")
         if "cfg." in p.read_text()
     }
-    assert readers <= {"fae.train", "fae.preview", "fae.run_folder", "fae.config"}
+    assert readers <= {"fae.train", "fae.preview", "fae.assembly", "fae.run_folder", "fae.config"}

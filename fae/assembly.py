@@ -1,0 +1,114 @@
+"""From a composed configuration to the objects of a run, and from those to its predictions."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from hydra.utils import instantiate
+from lightning.pytorch.callbacks import Callback
+from omegaconf import DictConfig
+
+from fae.callback.checkpoint import WholeCheckpointIO
+from fae.data.module import DataModule
+from fae.module import FilteringAutoencoder, Prediction
+from fae.run_folder import BEST, LAST, objective_name
+from fae.score.score import Score
+
+
+def build_module(cfg: DictConfig, score: Score) -> FilteringAutoencoder:
+    """Build network, objective and optimiser, with the residual of a score."""
+    return FilteringAutoencoder(
+        instantiate(cfg.model, _convert_="all"),
+        instantiate(cfg.objective, _convert_="all"),
+        instantiate(cfg.optimizer, _convert_="all"),
+        instantiate(cfg.scheduler, _convert_="all"),
+        score.residual_map,
+    )
+
+
+def build_trainer(cfg: DictConfig, callbacks: list[Callback]) -> lightning.Trainer:
+    """Build the trainer, without its logger, and refuse what this program cannot do.
+
+    Raises:
+        ValueError: the configuration asks for what this program cannot do.
+    """
+    trainer: lightning.Trainer = instantiate(
+        cfg.trainer,
+        callbacks=callbacks,
+        logger=False,
+        plugins=[WholeCheckpointIO()],
+        default_root_dir=cfg.run_dir,
+        _convert_="all",
+    )
+    if trainer.world_size > 1:
+        raise ValueError(f"trainer.devices (={cfg.trainer.devices}) must be 1: a run trains on one device")
+    if trainer.accumulate_grad_batches != 1:
+        raise ValueError(
+            f"trainer.accumulate_grad_batches (={trainer.accumulate_grad_batches}) must be 1, as schedules count "
+            "optimiser steps; set data.batch_size instead"
+        )
+    return trainer
+
+
+def checkpoint_of(run_dir: Path) -> Path:
+    """The best checkpoint, or the last where none was kept."""
+    return run_dir / BEST if (run_dir / BEST).is_file() else run_dir / LAST
+
+
+def load_checkpoint(module: FilteringAutoencoder, cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
+    """Load the weights of a run; returns facts on which they are."""
+    path = checkpoint_of(run_dir)
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    module.load_state_dict(checkpoint["state_dict"])
+    if path.name == BEST and "best" in cfg.callback:
+        best = cfg.callback.best
+        chosen = f"{'lowest' if best.mode == 'min' else 'highest'} {best.monitor}"
+    else:
+        chosen = "last step"
+    return {"checkpoint": f"{path.name}: {chosen}", "checkpoint_step": int(checkpoint["global_step"])}
+
+
+def predict(
+    trainer: lightning.Trainer, module: FilteringAutoencoder, data: DataModule
+) -> tuple[Prediction, Prediction]:
+    """Predict the held-out normal images and the test images, as they are."""
+    predicted: Any = trainer.predict(module, datamodule=data, weights_only=True)
+    # Without test images Lightning nests one level less.
+    val, test = predicted if data.test.samples else (predicted, [])
+    return _join(val, data), _join(test, data)
+
+
+def _join(batches: Sequence[Prediction], data: DataModule) -> Prediction:
+    if not batches:
+        size = data.image_size or (0, 0)
+        return Prediction(torch.zeros(0, 1, *size), torch.zeros(0, 3, *size, dtype=torch.uint8), torch.zeros(0))
+    joined = Prediction(*(torch.cat(parts) for parts in zip(*batches, strict=True)))
+    assert torch.equal(joined.sample, torch.arange(len(joined.sample)))
+    return joined
+
+
+def facts(cfg: DictConfig, data: DataModule, score: Score) -> dict[str, Any]:
+    """What was trained on what, and how the choices were made."""
+    return {
+        "dataset": data.index.dataset,
+        "category": cfg.category.name,
+        "objective": objective_name(cfg),
+        "corruption": data.corruption.name,
+        "noise_sigma": data.noise_sigma,
+        "lam": cfg.objective.lam,
+        "k": score.k,
+        "n": score.n,
+        "t": score.t,
+        "residual": score.residual,
+        "image_score": score.image_score.name,
+        "image_size": list(data.image_size or ()),
+        "seed": cfg.seed,
+        "precision": str(cfg.trainer.precision),
+        "protocol": "fixed: k, n, t, residual and image score as configured; checkpoint by held-out normal images",
+        "train_images": len(data.train.samples),
+        "val_images": len(data.val.samples),
+        "test_images": len(data.test.samples),
+        "notes": list(data.notes),
+    }
