@@ -1,7 +1,10 @@
 """From a composed configuration to the objects of a run, and from those to its predictions."""
 
+import logging
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import lightning
@@ -58,10 +61,19 @@ def checkpoint_of(run_dir: Path) -> Path:
 
 
 def load_checkpoint(module: FilteringAutoencoder, cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
-    """Load the weights of a run; returns facts on which they are."""
+    """Load the weights of a run; returns facts on which they are.
+
+    Raises:
+        FileNotFoundError: there is no checkpoint.
+        ValueError: the file is no checkpoint, or one of another network.
+    """
     path = checkpoint_of(run_dir)
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    module.load_state_dict(checkpoint["state_dict"])
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        module.load_state_dict(checkpoint["state_dict"])
+    except (RuntimeError, KeyError, UnpicklingError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"{path} holds no weights for the network of this run ({reason}); train it again") from error
     if path.name == BEST and "best" in cfg.callback:
         best = cfg.callback.best
         chosen = f"{'lowest' if best.mode == 'min' else 'highest'} {best.monitor}"
@@ -112,3 +124,14 @@ def facts(cfg: DictConfig, data: DataModule, score: Score) -> dict[str, Any]:
         "test_images": len(data.test.samples),
         "notes": list(data.notes),
     }
+
+
+def quiet() -> None:
+    """Keep what a user can do nothing about out of the output."""
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",  # the images are in memory
+        ".*Checkpoint directory .* exists and is not empty.*",  # it is the run's folder
+        ".*isinstance\\(treespec, LeafSpec\\).*",  # Lightning's own
+    ):
+        warnings.filterwarnings("ignore", message)

@@ -30,7 +30,7 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
     wanted = os.environ.get("HYDRA_FULL_ERROR")
 
     def checked(cfg: DictConfig) -> Any:
-        check_root(cfg)
+        check_root(cfg, config_name)
         check_callbacks(cfg)
         check_leaves(cfg)
         return task(cfg)

@@ -51,9 +51,24 @@ class TrainConfig:
     callback: Any = MISSING
 
 
+@dataclass
+class EvaluateConfig:
+    """The root keys of conf/evaluate.yaml; all others are refused."""
+
+    run_dir: str = MISSING
+    name: str | None = None
+    data: Any = MISSING
+    score: Any = MISSING
+    trainer: Any = MISSING
+
+
+SCHEMAS: dict[str, type] = {"train": TrainConfig, "evaluate": EvaluateConfig}
+
+
 def register() -> None:
-    """Make schema and resolvers known to Hydra; idempotent."""
-    ConfigStore.instance().store(name="train_schema", node=TrainConfig)
+    """Make schemas and resolvers known to Hydra; idempotent."""
+    for name, schema in SCHEMAS.items():
+        ConfigStore.instance().store(name=f"{name}_schema", node=schema)
     OmegaConf.register_new_resolver(
         "fraction", lambda whole, part: max(1, round(whole * part)), replace=True, use_cache=False
     )
@@ -79,13 +94,13 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"valid names: {', '.join(names)}"
 
 
-def check_root(cfg: DictConfig) -> None:
+def check_root(cfg: DictConfig, config_name: str) -> None:
     """Check the root's keys, because `+key=value` on the command line passes by the schema.
 
     Raises:
         ValueError: naming the unknown key and the nearest valid one.
     """
-    valid = {f.name for f in fields(TrainConfig)}
+    valid = {f.name for f in fields(SCHEMAS[config_name])}
     for key in map(str, cfg):
         if key not in valid:
             raise ValueError(f"unknown key {key}; {nearest(key, valid)}")
@@ -115,7 +130,7 @@ def check_callbacks(cfg: DictConfig) -> None:
     Raises:
         ValueError: naming the unknown callback and the nearest valid name.
     """
-    for name, leaf in cfg.callback.items():
+    for name, leaf in cfg.get("callback", {}).items():
         if "_target_" not in leaf:
             valid = [str(key) for key, other in cfg.callback.items() if "_target_" in other]
             raise ValueError(f"unknown key callback.{name}; {nearest(str(name), valid)}")

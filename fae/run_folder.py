@@ -105,13 +105,38 @@ def state(run_dir: Path, cfg: DictConfig, index: Index) -> State:
     if changed:
         detail = ", ".join(f"{key} {old.get(key)} → {new.get(key)}" for key in changed[:5])
         raise ValueError(f"run_dir (={run_dir}) belongs to another configuration ({detail}); choose another folder")
+    check_images(run_dir, index)
+    return State.FINISHED if (run_dir / METRICS).is_file() else State.INTERRUPTED
+
+
+def check_images(run_dir: Path, index: Index) -> None:
+    """Check that a run was begun on these images.
+
+    Raises:
+        ValueError: it was begun on others.
+    """
     origin = json.loads((run_dir / ORIGIN).read_text())
     if (origin["dataset"], origin["fingerprint"]) != (index.dataset, index.fingerprint):
         raise ValueError(
             f"run_dir (={run_dir}) was begun on other images ({origin['dataset']} {origin['fingerprint']}, now "
-            f"{index.dataset} {index.fingerprint}); choose another folder"
+            f"{index.dataset} {index.fingerprint}); choose another folder, or data.root where its images lie"
         )
-    return State.FINISHED if (run_dir / METRICS).is_file() else State.INTERRUPTED
+
+
+def finished_config(run_dir: Path) -> DictConfig:
+    """Read the composed configuration of a finished run.
+
+    Raises:
+        ValueError: the folder holds no run, or one that is not finished.
+    """
+    missing = [name for name in (CONFIG, ORIGIN, METRICS) if not (run_dir / name).is_file()]
+    if missing == [METRICS]:
+        raise ValueError(f"run_dir (={run_dir}) is not finished: it holds no {METRICS}; repeat its training command")
+    if missing:
+        raise ValueError(f"run_dir (={run_dir}) is no run of fae.train: it holds no {', '.join(missing)}")
+    cfg = OmegaConf.load(run_dir / CONFIG)
+    assert isinstance(cfg, DictConfig)
+    return cfg
 
 
 @contextmanager

@@ -1,11 +1,9 @@
 """`python -m fae.train`: train one model, score it, and leave a run folder behind."""
 
 import json
-import logging
 import shlex
 import signal
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +19,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig
 
 from fae import cli
-from fae.assembly import build_module, build_trainer, facts, load_checkpoint, predict
+from fae.assembly import build_module, build_trainer, facts, load_checkpoint, predict, quiet
 from fae.data.module import DataModule
 from fae.environment import environment, git_commit
 from fae.evaluation import evaluate, summary
@@ -54,7 +52,7 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, command: Sequence[str] 
         raise ValueError(f"run_dir (={cfg.run_dir}) names one run's folder; a multirun takes hydra.sweep.dir")
     if cfg.pictures < 0:
         raise ValueError(f"pictures (={cfg.pictures}) must not be negative; 0 writes none")
-    _quiet()
+    quiet()
     data: DataModule = instantiate(cfg.data, _convert_="all")
     for note in data.index.notes:
         print(f"NOTE: {note}", flush=True)
@@ -133,17 +131,6 @@ def _stoppable(run_dir: Path, resume: str) -> Iterator[None]:
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
-
-
-def _quiet() -> None:
-    """Keep what a user can do nothing about out of the output."""
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
-    for message in (
-        ".*does not have many workers.*",  # the images are in memory
-        ".*Checkpoint directory .* exists and is not empty.*",  # it is the run's folder
-        ".*isinstance\\(treespec, LeafSpec\\).*",  # Lightning's own
-    ):
-        warnings.filterwarnings("ignore", message)
 
 
 def _task(cfg: DictConfig) -> None:

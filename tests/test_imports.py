@@ -31,6 +31,7 @@ FLOORS = {
     "fae.sheet": 3,
     "fae.train": 5,
     "fae.preview": 5,
+    "fae.evaluate": 5,
 }
 
 
@@ -68,4 +69,4 @@ def test_only_entry_points_read_the_configuration() -> None:
         for p in ROOT.rglob("*.py")
         if "cfg." in p.read_text()
     }
-    assert readers <= {"fae.train", "fae.preview", "fae.assembly", "fae.run_folder", "fae.config"}
+    assert readers <= {"fae.train", "fae.preview", "fae.evaluate", "fae.assembly", "fae.run_folder", "fae.config"}
