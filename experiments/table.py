@@ -3,9 +3,9 @@
 python experiments/table.py multirun/quick experiments/quick/results.csv
 """
 
+import argparse
 import csv
 import json
-import sys
 from pathlib import Path
 
 COLUMNS = [
@@ -24,13 +24,18 @@ def row(path: Path) -> dict[str, object]:
 
 
 def main() -> None:
-    *folders, out = map(Path, sys.argv[1:])
-    rows = [row(path) for folder in folders for path in sorted(folder.glob("*/metrics.json"))]
-    with out.open("w", newline="", encoding="utf-8") as file:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--evaluations", action="store_true", help="what fae.evaluate wrote, instead of the runs' own")
+    asked = parser.parse_args()
+    pattern = "*/evaluation/*.json" if asked.evaluations else "*/metrics.json"
+    rows = [row(path) for folder in asked.folders for path in sorted(folder.glob(pattern))]
+    with asked.out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
-    print(f"{len(rows)} runs in {out}")
+    print(f"{len(rows)} rows in {asked.out}")
 
 
 if __name__ == "__main__":

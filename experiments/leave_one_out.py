@@ -1,0 +1,53 @@
+"""Choose a setting for each set by what serves the other sets best, and print what it gives on the set left out.
+
+python experiments/leave_one_out.py experiments/corruption/smoothing.csv k,n pixel_auroc
+
+A default that is chosen by test images can only be judged on images that had no say in the choice. The last row is the
+default: the setting that is best over all sets; its figures above are not what the left-out sets saw.
+"""
+
+import csv
+import sys
+from collections import defaultdict
+from pathlib import Path
+from statistics import fmean
+
+Setting = tuple[str, ...]
+
+
+def read(path: Path, columns: list[str], measure: str) -> dict[Setting, dict[str, float]]:
+    """Setting to set to the mean over its seeds, for the settings that every set has."""
+    values: dict[Setting, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    with path.open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            values[tuple(row[column] for column in columns)][row["dataset"]].append(float(row[measure]))
+    sets = {name for by_set in values.values() for name in by_set}
+    return {
+        setting: {name: fmean(seeds) for name, seeds in by_set.items()}
+        for setting, by_set in values.items()
+        if by_set.keys() == sets
+    }
+
+
+def best(table: dict[Setting, dict[str, float]], sets: list[str]) -> Setting:
+    """The setting with the highest mean over some sets."""
+    return max(table, key=lambda setting: fmean(table[setting][name] for name in sets))
+
+
+def main() -> None:
+    path, columns, measure = Path(sys.argv[1]), sys.argv[2].split(","), sys.argv[3]
+    table = read(path, columns, measure)
+    sets = sorted(next(iter(table.values())))
+    print(f"| {' | '.join(columns)} | {' | '.join(sets)} | mean |\n|{'---|' * (len(columns) + len(sets) + 1)}")
+    for setting, by_set in sorted(table.items(), key=lambda item: -fmean(item[1].values())):
+        figures = [by_set[name] for name in sets]
+        print(f"| {' | '.join(setting)} | {' | '.join(f'{v:.4f}' for v in [*figures, fmean(figures)])} |")
+    chosen = {name: best(table, [other for other in sets if other != name]) for name in sets}
+    figures = [table[chosen[name]][name] for name in sets]
+    print(f"\nLeft out: {fmean(figures):.4f} on average; best over all sets: {', '.join(best(table, sets))}")
+    for name, figure in zip(sets, figures, strict=True):
+        print(f"- {name}: {figure:.4f}, by the others' choice {', '.join(chosen[name])}")
+
+
+if __name__ == "__main__":
+    main()
