@@ -12,6 +12,7 @@ from torch import Tensor
 from fae.data.module import DataModule
 from fae.metric.aupro import LIMITS, aupro, region_weights
 from fae.metric.auroc import auroc
+from fae.metric.precision_recall import average_precision, best_f1
 from fae.metric.trivial import IMAGE_STATISTICS, PIXEL_STATISTICS
 from fae.score.image_score import Contrast, Excess, Max, Sum, Top
 from fae.score.score import Score, image_scores
@@ -23,8 +24,9 @@ class Evaluation:
     """What a run says of its test images."""
 
     metrics: dict[str, Any]
-    """Flat, for metrics.json; AUROC and AUPRO as fractions, null where a class is missing; the reason stands in
-    `image_auroc_undefined` and `pixel_auroc_undefined`, and holds for the other image and pixel measures as well."""
+    """Flat, for metrics.json; fractions, null where a class is missing; the reason stands in `image_auroc_undefined`
+    and `pixel_auroc_undefined`, and holds for the other image and pixel measures as well. "best" is the labels' choice:
+    an oracle's figure."""
     anomaly_map: Tensor
     """`(N, 1, H, W)`."""
     image_score: NDArray[np.float32]
@@ -50,7 +52,7 @@ def evaluate(score: Score, val_residual: Tensor, residual: Tensor, data: DataMod
 
     metrics: dict[str, Any] = {}
     image_score = image_scores(score.image_score, maps, inside).numpy()
-    metrics |= _image_aurocs("image_auroc", image_score, label, types)
+    metrics |= _image_measures(image_score, label, types)
     metrics |= _pixel_measures(maps, data.mask, judged, types)
     if len(label):
         val_pixels = score.anomaly_map(val_residual)[data.val.content].view(1, 1, 1, -1)
@@ -74,36 +76,43 @@ def summary(metrics: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _image_aurocs(
-    name: str, values: NDArray[np.float32], label: NDArray[np.bool_], types: NDArray[np.str_]
-) -> dict[str, Any]:
-    metrics: dict[str, Any] = {name: auroc(values[~label], values[label])}
-    if metrics[name] is None:
-        metrics[f"{name}_undefined"] = _missing("test images", bool((~label).any()), bool(label.any()))
+def _measures(kind: str, suffix: str, normal: NDArray[np.float32], anomalous: NDArray[np.float32]) -> dict[str, Any]:
+    f1 = best_f1(normal, anomalous)
+    return {
+        f"{kind}_auroc{suffix}": auroc(normal, anomalous),
+        f"{kind}_average_precision{suffix}": average_precision(normal, anomalous),
+        f"{kind}_best_f1{suffix}": f1.value if f1 else None,
+        f"{kind}_best_f1_threshold{suffix}": f1.threshold if f1 else None,
+    }
+
+
+def _image_measures(values: NDArray[np.float32], label: NDArray[np.bool_], types: NDArray[np.str_]) -> dict[str, Any]:
+    metrics = _measures("image", "", values[~label], values[label])
+    if metrics["image_auroc"] is None:
+        metrics["image_auroc_undefined"] = _missing("test images", bool((~label).any()), bool(label.any()))
     for defect_type in sorted(set(types[label].tolist())):
-        metrics[f"{name}_{defect_type}"] = auroc(values[~label], values[types == defect_type])
+        metrics |= _measures("image", f"_{defect_type}", values[~label], values[types == defect_type])
     return metrics
 
 
 def _pixel_measures(maps: Tensor, mask: Tensor, judged: Tensor, types: NDArray[np.str_]) -> dict[str, Any]:
-    if not judged.any():
-        reason = "no test images" if not len(maps) else "no ground_truth masks"
-        return {"pixel_auroc": None, "pixel_auroc_undefined": reason} | {f"aupro_{limit}": None for limit in LIMITS}
     weight = torch.zeros(mask.shape, dtype=torch.float64)
     weight[mask] = torch.from_numpy(region_weights(mask.squeeze(1).numpy()))
 
     def measures(suffix: str, some: Tensor) -> dict[str, Any]:
         normal, anomalous = maps[some & ~mask].numpy(), maps[some & mask].numpy()
-        values: dict[str, Any] = {f"pixel_auroc{suffix}": auroc(normal, anomalous)}
-        for limit in LIMITS:
-            values[f"aupro_{limit}{suffix}"] = aupro(normal, anomalous, weight[some & mask].numpy(), limit)
-        if not suffix and values["pixel_auroc"] is None:
-            values["pixel_auroc_undefined"] = _missing("test pixels", normal.size > 0, anomalous.size > 0)
-        return values
+        overlap = weight[some & mask].numpy()
+        return _measures("pixel", suffix, normal, anomalous) | {
+            f"aupro_{limit}{suffix}": aupro(normal, anomalous, overlap, limit) for limit in LIMITS
+        }
 
     metrics = measures("", judged)
+    if metrics["pixel_auroc"] is None:
+        missing = _missing("test pixels", bool((judged & ~mask).any()), bool((judged & mask).any()))
+        reason = missing if judged.any() else "no ground_truth masks" if len(maps) else "no test images"
+        metrics["pixel_auroc_undefined"] = reason
     good = torch.from_numpy(types == "good")
-    for defect_type in sorted(set(types.tolist()) - {"good"}):
+    for defect_type in sorted(set(types.tolist()) - {"good"}) if judged.any() else []:
         of_type = torch.from_numpy(types == defect_type)
         metrics |= measures(f"_{defect_type}", judged & (good | of_type).view(-1, 1, 1, 1))
     return metrics

@@ -91,7 +91,10 @@ def test_run_folder(uninterrupted: Path) -> None:
     assert metrics["steps"] == 12
     assert metrics["checkpoint_step"] in (4, 8, 12)
     assert metrics["seconds"] > 0
-    for name in ("image_auroc", "pixel_auroc", "aupro_0.3", "aupro_0.05"):
+    for name in (
+        *("image_auroc", "pixel_auroc", "aupro_0.3", "aupro_0.05", "image_average_precision"),
+        *("pixel_average_precision", "image_best_f1", "pixel_best_f1"),
+    ):
         assert 0 <= metrics[name] <= 1
         assert metrics[f"{name}_square"] == metrics[name], "the only defect type"
     for name in ("image_mean", "image_deviation", "image_darkest", "image_high_frequency"):
