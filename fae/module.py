@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from fae.metric.auroc import AUROC
+from fae.metric.streaming import StreamingPixelMetrics
 from fae.score.residual import residual_map
 from fae.types import Batch, Images, Losses, Objective
 
@@ -48,7 +48,7 @@ class FilteringAutoencoder(lightning.LightningModule):
         self.objective = objective
         self.optimizer, self.scheduler = optimizer, scheduler
         self.residual = residual
-        self.val_pixel_auroc = AUROC()
+        self.val_pixels = StreamingPixelMetrics()
 
     def forward(self, image: Tensor) -> Tensor:
         """Reconstruct `(B, 3, H, W)` images."""
@@ -70,7 +70,7 @@ class FilteringAutoencoder(lightning.LightningModule):
         return losses.total
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Restoration error, ordinary error, and how well the residual finds the damage."""
+        """Restoration error and ordinary error; counts pixels."""
         reconstruction = self(batch.corrupted)
         losses: Losses = self.objective(reconstruction, *batch)
         error = (reconstruction - batch.clean).square().mean(dim=1, keepdim=True)
@@ -85,8 +85,16 @@ class FilteringAutoencoder(lightning.LightningModule):
             batch_size=size,
             sync_dist=True,
         )
-        self.val_pixel_auroc.update(self.residual(batch.corrupted, reconstruction), damaged > 0.5)
-        self.log("val/pixel_auroc", self.val_pixel_auroc, batch_size=size)
+        # A NaN is for FiniteLoss to explain.
+        residual = self.residual(batch.corrupted, reconstruction).nan_to_num(nan=torch.inf)
+        self.val_pixels.update(residual, damaged > 0.5)
+
+    def on_validation_epoch_end(self) -> None:
+        """How well the residual finds the damage, over all held-out pixels."""
+        found = self.val_pixels.compute()
+        for name in ("auroc", "average_precision"):
+            self.log(f"val/pixel_{name}", found[name].float())
+        self.val_pixels.reset()
 
     def predict_step(self, batch: Images, batch_idx: int, dataloader_idx: int = 0) -> Prediction:
         """Residual maps and reconstructions of images as they are."""

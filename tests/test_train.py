@@ -19,7 +19,9 @@ from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
+from fae.module import FilteringAutoencoder
 from fae.train import train
+from fae.types import Batch
 from tests.conftest import compose_train, write_tiny
 
 Build = Callable[..., DictConfig]
@@ -161,7 +163,9 @@ from omegaconf import OmegaConf
 from tests.test_train import At, with_callback
 import lightning, pytest
 from fae.config import register
+from fae.module import FilteringAutoencoder
 from fae.train import train
+from fae.types import Batch
 register()
 torch.set_num_threads(int(sys.argv[3]))
 patch = pytest.MonkeyPatch()
@@ -210,10 +214,11 @@ def test_a_run_may_move_and_show_less_between_stop_and_resume(
 
 
 def constant(value: float) -> Callable[..., None]:
-    """A validation step whose loss is known."""
+    """A validation step whose loss, and whose residual, are known."""
 
-    def step(self: lightning.LightningModule, batch: Any, batch_idx: int) -> None:
+    def step(self: FilteringAutoencoder, batch: Batch, batch_idx: int) -> None:
         self.log("val/loss", value, batch_size=1)
+        self.val_pixels.update(torch.full_like(batch.corruption_mask, 0.5), batch.corruption_mask > 0.5)
 
     return step
 
@@ -284,7 +289,12 @@ def test_nan_stops_with_the_reason(tiny_config: Build, tmp_path: Path) -> None:
 def test_nan_in_validation_stops_with_the_reason(
     tiny_config: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fae.module.FilteringAutoencoder.validation_step", constant(float("nan")))
+    step = FilteringAutoencoder.validation_step
+
+    def broken(self: FilteringAutoencoder, batch: Batch, batch_idx: int) -> None:
+        step(self, Batch(batch.clean, batch.corrupted * float("nan"), batch.corruption_mask), batch_idx)
+
+    monkeypatch.setattr(FilteringAutoencoder, "validation_step", broken)
     with pytest.raises(FloatingPointError, match="became NaN or infinite"):
         train(tiny_config("nan"))
     assert not (tmp_path / "nan" / "metrics.json").exists()

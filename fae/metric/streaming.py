@@ -1,0 +1,189 @@
+"""Pixel metrics in constant memory: counts of scores by the leading bits of their float32 pattern."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchmetrics import Metric
+
+from fae.metric.aupro import LIMITS, check_limit
+
+BITS = 20
+"""Sign, exponent and eleven bits of the mantissa: scores within 0.05 % of each other may share a bin."""
+
+_CHUNK = 1 << 22  # scores at a time, so that the indices take little memory
+
+
+class Bounded(NamedTuple):
+    """A metric from counts, and how far the exact one can be from it."""
+
+    value: float
+    error: float
+
+
+def bins(score: Tensor, bits: int = BITS) -> Tensor:
+    """Which bin a score falls into; the order of bins is the order of scores, whatever their scale.
+
+    Args:
+        score: float32 of any shape and sign, infinities included.
+        bits: how many leading bits tell scores apart, 10 to 24.
+
+    Returns:
+        same shape, int64 in [0, 2**bits).
+    """
+    pattern = (score + 0.0).view(torch.int32)  # adding zero makes one of the two zeros
+    ordered = torch.where(pattern >= 0, pattern, -(pattern & 0x7FFFFFFF) - 1)
+    return (ordered >> (32 - bits)).long() + (1 << (bits - 1))
+
+
+def lower_edge(index: int, bits: int = BITS) -> float:
+    """The smallest score of a bin; NaN for bins beyond the infinities, which hold no scores."""
+    ordered = (index - (1 << (bits - 1))) << (32 - bits)
+    pattern = ordered if ordered >= 0 else (-ordered - 1) - (1 << 31)
+    return float(np.array(pattern, dtype=np.int32).view(np.float32))
+
+
+class StreamingPixelMetrics(Metric):
+    """AUROC, average precision, best F1 and AUPRO of any number of pixels, each with its own error bound.
+
+    Keeps three counts a bin, which add up over batches and processes: normal pixels, anomalous pixels, and anomalous
+    pixels weighed by one over their region's area. Scores are taken as they are: no sigmoid, no range, any sign; what
+    shares a bin counts as tied.
+
+    Args:
+        bits: see `bins`; the memory is 24 bytes × 2**bits.
+        limit: upper end of the false positive rate for AUPRO.
+
+    Raises:
+        ValueError: an argument is outside its domain.
+    """
+
+    full_state_update = False
+    normal: Tensor
+    anomalous: Tensor
+    region: Tensor
+
+    def __init__(self, bits: int = BITS, limit: float = LIMITS[0]) -> None:
+        super().__init__()
+        if not 10 <= bits <= 24:
+            raise ValueError(f"bits (={bits}) must lie in 10 to 24; 20 keeps the error below 1e-5 on usual maps")
+        self.bits, self.limit = bits, check_limit(limit)
+        for name, kind in (("normal", torch.int64), ("anomalous", torch.int64), ("region", torch.float64)):
+            self.add_state(name, default=torch.zeros(1 << bits, dtype=kind), dist_reduce_fx="sum")
+
+    def update(self, score: Tensor, target: Tensor, weight: Tensor | None = None) -> None:
+        """Add pixels.
+
+        Args:
+            score: finite, any shape; higher means more anomalous.
+            target: same shape, bool; True is anomalous.
+            weight: same shape, for AUPRO: one over the area of an anomalous pixel's region, see
+                `fae.metric.aupro.region_weights`; without it every pixel is a region.
+
+        Raises:
+            ValueError: a score is NaN.
+        """
+        score, target = score.detach().float().flatten(), target.flatten()
+        size = 1 << self.bits
+        for start in range(0, len(score), _CHUNK):
+            part, true = score[start : start + _CHUNK], target[start : start + _CHUNK]
+            if part.isnan().any():
+                raise ValueError("a score is NaN; look for the first step whose loss is none either")
+            index = bins(part, self.bits)
+            found = index[true]
+            self.normal += torch.bincount(index[~true], minlength=size)
+            self.anomalous += torch.bincount(found, minlength=size)
+            share = None if weight is None else weight.flatten()[start : start + _CHUNK][true].double()
+            self.region += torch.bincount(found, weights=share, minlength=size)
+
+    def compute(self) -> dict[str, Tensor]:
+        """Scalars `auroc`, `average_precision`, `best_f1`, `aupro`, an `…_error` beside each, `best_f1_threshold`.
+
+        The exact value differs from each by its error at most. NaN where a class is missing.
+        """
+        counts = Counts.of(*(state.cpu().numpy() for state in (self.normal, self.anomalous, self.region)))
+        f1, threshold = best_f1(counts)
+        measures = {
+            "auroc": auroc(counts),
+            "average_precision": average_precision(counts),
+            "best_f1": f1,
+            "aupro": aupro(counts, self.limit),
+        }
+        result = {name: measure.value for name, measure in measures.items()}
+        result |= {f"{name}_error": measure.error for name, measure in measures.items()}
+        result["best_f1_threshold"] = float("nan") if threshold is None else lower_edge(threshold, self.bits)
+        return {name: torch.tensor(value, dtype=torch.float64) for name, value in result.items()}
+
+
+class Counts(NamedTuple):
+    """The bins that hold anything, from the highest scores down."""
+
+    bin: NDArray[np.int64]
+    normal: NDArray[np.int64]
+    anomalous: NDArray[np.int64]
+    region: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, normal: NDArray[np.int64], anomalous: NDArray[np.int64], region: NDArray[np.float64]) -> "Counts":
+        """Keep what is not empty of three histograms `(2**bits,)`."""
+        kept = np.flatnonzero(normal + anomalous)[::-1]
+        return cls(kept, normal[kept], anomalous[kept], region[kept])
+
+    @property
+    def defined(self) -> bool:
+        """Both classes are there."""
+        return bool(self.normal.sum() > 0 and self.anomalous.sum() > 0)
+
+
+_UNDEFINED = Bounded(float("nan"), float("nan"))
+
+
+def auroc(counts: Counts) -> Bounded:
+    """P(anomalous > normal) + ½ P(same bin); wrong by half the pairs that share a bin at most."""
+    if not counts.defined:
+        return _UNDEFINED
+    normal, anomalous = counts.normal.astype(np.float64), counts.anomalous.astype(np.float64)
+    pairs = normal.sum() * anomalous.sum()
+    below = normal.sum() - normal.cumsum()
+    shared = (normal * anomalous).sum() / 2
+    return Bounded(float(((below * anomalous).sum() + shared) / pairs), float(shared / pairs))
+
+
+def average_precision(counts: Counts) -> Bounded:
+    """Each bin one threshold; within it precision lies between all and none of its other scores above."""
+    if not counts.defined:
+        return _UNDEFINED
+    found, alarms = counts.anomalous.cumsum(), counts.normal.cumsum()
+    before = found - counts.anomalous
+    least = (before + 1) / (before + 1 + alarms)
+    most = found / np.maximum(found + alarms - counts.normal, 1)
+    share = counts.anomalous / found[-1]
+    value = (share * found / np.maximum(found + alarms, 1)).sum()
+    return Bounded(float(value), float(max((share * most).sum() - value, value - (share * least).sum())))
+
+
+def best_f1(counts: Counts) -> tuple[Bounded, int | None]:
+    """The best of the bins' edges, which are thresholds like any other, and its bin."""
+    if not counts.defined:
+        return _UNDEFINED, None
+    found, alarms = counts.anomalous.cumsum(), counts.normal.cumsum()
+    f1 = 2 * found / (found + alarms + found[-1])
+    most = 2 * found / (found + alarms - counts.normal + found[-1])
+    best = int(f1.argmax())
+    return Bounded(float(f1[best]), float(most.max() - f1[best])), int(counts.bin[best])
+
+
+def aupro(counts: Counts, limit: float) -> Bounded:
+    """A straight line within a bin; the curve may run anywhere in the line's rectangle."""
+    if not counts.defined:
+        return _UNDEFINED
+    rate = counts.normal.cumsum() / counts.normal.sum()
+    above = rate - counts.normal / counts.normal.sum()
+    tied = rate - above
+    entered = np.clip(limit - above, 0.0, tied)
+    ramp = entered * entered / np.where(tied > 0, 2.0 * tied, 1.0)
+    whole = counts.region.sum() * limit
+    value = (counts.region * (ramp + np.maximum(limit - rate, 0.0))).sum() / whole
+    return Bounded(float(value), float((counts.region * np.maximum(entered - ramp, ramp)).sum() / whole))
