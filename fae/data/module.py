@@ -214,7 +214,7 @@ class DataModule(lightning.LightningDataModule):
         return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
 
     def on_after_batch_transfer(self, batch: Raw | Images, dataloader_idx: int) -> Batch | Images:
-        """Scale to [0, 1]; crop, augment and corrupt for training; corrupt alike in every epoch for validation."""
+        """Scale to [0, 1]; for training crop, augment, corrupt and add noise; for validation corrupt alike every time."""
         if isinstance(batch, Images):
             return Images(batch.image.float() / 255, batch.sample)
         assert self.trainer is not None
@@ -224,15 +224,15 @@ class DataModule(lightning.LightningDataModule):
         return self._corrupt(batch.image.float() / 255, random)
 
     def training_batch(self, batch: Raw, rank: int = 0) -> Batch:
-        """Crop, augment and corrupt; a function of (seed, step, rank)."""
+        """Crop, augment, corrupt and add noise; a function of (seed, step, rank)."""
         random = generator(self.seed, TRAIN, batch.step, rank)
         size = crop_size(self.stages, batch.step, self.max_steps)
         image = augment(random_crop(batch.image.float() / 255, size, random), *self.symmetry, random)
-        return self._corrupt(image, random)
+        return anchor(self._corrupt(image, random), self.noise_sigma, self.noise_clip, random)
 
     def _corrupt(self, image: Tensor, random: torch.Generator) -> Batch:
         corrupted, corruption_mask = self.corruption(image, random)
-        return anchor(Batch(image, corrupted, corruption_mask), self.noise_sigma, self.noise_clip, random)
+        return Batch(image, corrupted, corruption_mask)
 
 
 class _Stream(IterableDataset[Raw]):

@@ -101,6 +101,18 @@ def test_validation_is_the_same_in_every_epoch_and_at_full_size(build: Callable[
     assert len({m.numpy().tobytes() for m in masks}) == 8
 
 
+def test_the_anchors_noise_is_for_training_alone(build: Callable[..., DataModule]) -> None:
+    plain, noisy = build(), build(noise_sigma=0.3)
+    batch = stream(plain, 1)[0]
+    assert torch.equal(plain.training_batch(batch).corruption_mask, noisy.training_batch(batch).corruption_mask)
+    assert not torch.equal(plain.training_batch(batch).clean, noisy.training_batch(batch).clean)
+    for data in (plain, noisy):
+        data.trainer.training = False
+    for first, second in zip(plain.val_dataloader(), noisy.val_dataloader(), strict=True):
+        pair = zip(plain.on_after_batch_transfer(first, 0), noisy.on_after_batch_transfer(second, 0), strict=True)
+        assert all(torch.equal(a, b) for a, b in pair)
+
+
 def test_prediction_sees_images_as_they_are(build: Callable[..., DataModule]) -> None:
     data = build()
     val, test = data.predict_dataloader()
