@@ -214,7 +214,7 @@ class DataModule(lightning.LightningDataModule):
         return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
 
     def on_after_batch_transfer(self, batch: Raw | Images, dataloader_idx: int) -> Batch | Images:
-        """Scale to [0, 1]; for training crop, augment, corrupt and add noise; for validation corrupt alike every time."""
+        """Scale to [0, 1]; crop, augment, corrupt and add noise for training; corrupt alike in every validation."""
         if isinstance(batch, Images):
             return Images(batch.image.float() / 255, batch.sample)
         assert self.trainer is not None
