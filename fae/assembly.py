@@ -76,7 +76,7 @@ def load_checkpoint(module: FilteringAutoencoder, cfg: DictConfig, run_dir: Path
         raise ValueError(f"{path} holds no weights for the network of this run ({reason}); train it again") from error
     if path.name == BEST and "best" in cfg.callback:
         best = cfg.callback.best
-        chosen = f"{'lowest' if best.mode == 'min' else 'highest'} {best.monitor}"
+        chosen = f"{'lowest' if best.mode == 'min' else 'highest'} {best.monitor} of the last crop stage"
     else:
         chosen = "last step"
     return {"checkpoint": f"{path.name}: {chosen}", "checkpoint_step": int(checkpoint["global_step"])}

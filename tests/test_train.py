@@ -1,4 +1,5 @@
 import csv
+import itertools
 import json
 import os
 import shutil
@@ -201,13 +202,13 @@ def test_a_run_may_move_and_show_less_between_stop_and_resume(
     with monkeypatch.context() as patch:
         with_callback(patch, At(9, lambda: signal.raise_signal(signal.SIGTERM)))
         with pytest.raises(SystemExit):
-            train(tiny_config("here"))
+            train(tiny_config("here", "data.crop_sizes=[32]"))
     (tmp_path / "here").rename(tmp_path / "there")
     state = torch.load(tmp_path / "there" / "last.ckpt", weights_only=True)["callbacks"]
     (key,) = (key for key in state if key.startswith("BestCheckpoint"))
     kept = (tmp_path / "there" / "best.ckpt").read_bytes()
     monkeypatch.setattr("fae.module.FilteringAutoencoder.validation_step", constant(1e6))
-    train(tiny_config("there", "trainer.log_every_n_steps=2", "callback.last.every_n_steps=5"))
+    train(tiny_config("there", "data.crop_sizes=[32]", "trainer.log_every_n_steps=2", "callback.last.every_n_steps=5"))
     after = torch.load(tmp_path / "there" / "last.ckpt", weights_only=True)["callbacks"]
     assert float(after[key]["best_model_score"]) == float(state[key]["best_model_score"]) < 1
     assert (tmp_path / "there" / "best.ckpt").read_bytes() == kept
@@ -251,11 +252,30 @@ def test_what_the_trainer_cannot_do_leaves_nothing(tiny_config: Build, tmp_path:
 
 def test_early_stopping_survives_a_resume(tiny_config: Build, tmp_path: Path) -> None:
     """A run killed after it stopped early must not train on."""
-    impatient = ("callback.early_stopping.patience=1", "+callback.early_stopping.min_delta=10")
+    impatient = (
+        "callback.early_stopping.patience=1",
+        "+callback.early_stopping.min_delta=10",
+        "data.crop_sizes=[32]",
+    )
     metrics = train(tiny_config("early", *impatient))
     assert metrics["steps"] == 8
     (tmp_path / "early" / "metrics.json").unlink()
     assert train(tiny_config("early", *impatient))["steps"] == 8
+
+
+def test_only_the_last_crop_stage_is_judged(tiny_config: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values that get worse would stop it after the second validation, and keep the first."""
+    worse = itertools.count()
+
+    def step(self: FilteringAutoencoder, batch: Batch, batch_idx: int) -> None:
+        constant(float(next(worse)))(self, batch, batch_idx)
+
+    monkeypatch.setattr("fae.module.FilteringAutoencoder.validation_step", step)
+    # Crops of 16, 24 and 32 pixels, from steps 1, 5 and 9 on.
+    metrics = train(tiny_config("late", "callback.early_stopping.patience=1", "trainer.val_check_interval=2"))
+    assert metrics["checkpoint_step"] == 10
+    assert metrics["steps"] == 12
+    assert metrics["checkpoint"] == "best.ckpt: lowest val/loss of the last crop stage"
 
 
 @pytest.mark.parametrize("objective", ["filter", "amplify"])

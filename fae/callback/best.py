@@ -1,11 +1,23 @@
 from pathlib import Path
 from typing import Any
 
+import lightning
 from lightning.pytorch.callbacks import ModelCheckpoint
+
+from fae.callback.stage import in_last_stage
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's ModelCheckpoint, which otherwise forgets the best value so far when its folder has moved."""
+    """Lightning's ModelCheckpoint from the last crop stage on; it does not forget its best value in a moved folder.
+
+    Before, the network has not seen the whole image: its value on whole held-out images can be the lowest of the run
+    by little but the mean colour.
+    """
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Keep the weights if they are the best of the last crop stage."""
+        if in_last_stage(trainer):
+            super().on_validation_end(trainer, pl_module)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the paths of the old folder for the same files in the new one."""

@@ -1,3 +1,5 @@
+import math
+
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
@@ -11,6 +13,7 @@ class CalibrateBatchNorm(Callback):
 
     Training sees crops, damage and the anchor's noise; statistics gathered there shift the brightness of what the
     network returns for the images that are scored. Ours, not the paper's; experiments/corruption has the figures.
+    last.ckpt holds what training has made of the statistics since.
 
     Args:
         images: how many training images to take, evenly spread.
@@ -29,6 +32,8 @@ class CalibrateBatchNorm(Callback):
         data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
         count = len(data.train.samples)
         chosen = torch.linspace(0, count - 1, min(self.images, count)).round().long()
-        batches = (data.train.image[which].to(pl_module.device) / 255 for which in torch.split(chosen, data.batch_size))
+        # Each batch from all over the set: what neighbours have in common would be missing in a batch's variance.
+        parts = math.ceil(len(chosen) / data.batch_size)
+        batches = (data.train.image[chosen[i::parts]].to(pl_module.device) / 255 for i in range(parts))
         with trainer.precision_plugin.forward_context():
             update_bn(batches, pl_module)

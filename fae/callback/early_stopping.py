@@ -1,9 +1,16 @@
 import lightning
 from lightning.pytorch.callbacks import EarlyStopping
 
+from fae.callback.stage import in_last_stage
+
 
 class ResumableEarlyStopping(EarlyStopping):
-    """Lightning's early stopping, which otherwise forgets on resume that it had already stopped."""
+    """Lightning's early stopping from the last crop stage on; a resumed run remembers that it had already stopped."""
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Count validations without a better value."""
+        if in_last_stage(trainer):
+            super().on_validation_end(trainer, pl_module)
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Stop again at once."""

@@ -223,6 +223,10 @@ class DataModule(lightning.LightningDataModule):
         random = generator(self.seed, VALIDATE, batch.step)
         return self._corrupt(batch.image.float() / 255, random)
 
+    def in_last_stage(self, steps: int) -> bool:
+        """Whether the last of so many steps saw the largest crops."""
+        return crop_size(self.stages, steps - 1, self.max_steps) == self.stages[-1]
+
     def training_batch(self, batch: Raw, rank: int = 0) -> Batch:
         """Crop, augment, corrupt and add noise; a function of (seed, step, rank)."""
         random = generator(self.seed, TRAIN, batch.step, rank)

@@ -24,7 +24,7 @@ def test_checkpoints_hold_the_statistics_of_whole_undamaged_images(
     with torch.no_grad():
         response = convolution(data.train.image[chosen].float() / 255)
     torch.testing.assert_close(norm.running_mean, response.mean(dim=(0, 2, 3)), atol=1e-5, rtol=1e-4)
-    batches = torch.stack([part.var(dim=(0, 2, 3)) for part in response.split(data.batch_size)])
+    batches = torch.stack([part.var(dim=(0, 2, 3)) for part in (response[0::2], response[1::2])])
     torch.testing.assert_close(norm.running_var, batches.mean(dim=0), atol=1e-5, rtol=1e-4)
     assert norm.momentum == 0.1, "training goes on as before"
 
