@@ -92,7 +92,7 @@ class FilteringAutoencoder(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """How well the residual finds the damage, over all held-out pixels."""
         found = self.val_pixels.compute()
-        for name in ("auroc", "average_precision"):
+        for name in ("auroc", "average_precision", "best_f1"):
             self.log(f"val/pixel_{name}", found[name].float())
         self.val_pixels.reset()
 

@@ -102,7 +102,22 @@ def test_what_is_no_finished_run(run_dir: Path, tmp_path: Path) -> None:
         evaluate(compose_evaluate(f"run_dir={run_dir}"))
 
 
+def test_the_protocol_tells_what_was_changed(run_dir: Path) -> None:
+    same = evaluate(compose_evaluate(f"run_dir={run_dir}", "score.k=5"))
+    assert same["protocol"].startswith("fixed")
+    other = evaluate(compose_evaluate(f"run_dir={run_dir}", "score.k=7", "+score.image_score.fraction=0.05"))
+    assert other["protocol"] == "changed after training, by whoever has seen its results: score.k, score.image_score"
+    assert (run_dir / "evaluation" / "squared-k7-n2-t100-contrast0.05.json").is_file()
+
+
 def test_wrong_values_name_themselves(run_dir: Path) -> None:
+    for wrong, message in (
+        ("+data.image_size=64", r"data.image_size cannot change after training"),
+        ("+score.kk=3", r"unknown key score.kk; did you mean 'k'"),
+        ("name=../metrics", r"name \(=../metrics\) must be a file's name, without a folder"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            evaluate(compose_evaluate(f"run_dir={run_dir}", wrong))
     with pytest.raises(Exception, match=r"k \(=4\) must be odd"):
         evaluate(compose_evaluate(f"run_dir={run_dir}", "score.k=4"))
     with pytest.raises(Exception, match=r"residual \(='cubed'\) must be one of"):
