@@ -28,6 +28,10 @@ def read() -> dict[tuple[str, str, str], dict[str, dict[str, list[float]]]]:
 def main() -> None:
     cells = read()
     sets = {len(values) for cell in cells.values() for values in cell["pixel_auroc"].values()}
+    for cell in cells.values():  # a seed that has not seen every set yet would be no mean of the same sets
+        for measure, by_seed in cell.items():
+            cell[measure] = {seed: values for seed, values in by_seed.items() if len(values) == max(sets)}
+    cells = {key: cell for key, cell in cells.items() if cell["pixel_auroc"]}
     print("| corruption | σ | objective | sets | seeds | pixel AUROC | image AUROC |\n|---|---|---|---|---|---|---|")
     figure = Figure(figsize=(9, 0.32 * len(cells) + 1.4), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
