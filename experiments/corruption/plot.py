@@ -51,6 +51,7 @@ def main() -> None:
         )
     for key in reversed(order):
         print(rows[key])
+    axes[0].set_ylim(-0.5, len(order) - 0.5)
     axes[0].set_yticks(range(len(order)), [f"{c}, σ={s}" for c, s, _ in order])
     for axis, measure in zip(axes, MEASURES, strict=True):
         axis.set_xlabel(f"{measure.replace('_', ' ')}, mean of {max(sets)} sets")
