@@ -76,7 +76,9 @@ def load_checkpoint(module: FilteringAutoencoder, cfg: DictConfig, run_dir: Path
         raise ValueError(f"{path} holds no weights for the network of this run ({reason}); train it again") from error
     if path.name == BEST and "best" in cfg.callback:
         best = cfg.callback.best
-        chosen = f"{'lowest' if best.mode == 'min' else 'highest'} {best.monitor} of the last crop stage"
+        chosen = (
+            f"{'lowest' if best.mode == 'min' else 'highest'} {best.monitor} on held-out normal images, last crop stage"
+        )
     else:
         chosen = "last step"
     return {"checkpoint": f"{path.name}: {chosen}", "checkpoint_step": int(checkpoint["global_step"])}
@@ -118,7 +120,7 @@ def facts(cfg: DictConfig, data: DataModule, score: Score) -> dict[str, Any]:
         "image_size": list(data.image_size or ()),
         "seed": cfg.seed,
         "precision": str(cfg.trainer.precision),
-        "protocol": "fixed: k, n, t, residual and image score as configured; checkpoint by held-out normal images",
+        "protocol": "fixed: k, n, t, residual and image score as configured",
         "train_images": len(data.train.samples),
         "val_images": len(data.val.samples),
         "test_images": len(data.test.samples),

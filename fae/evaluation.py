@@ -82,7 +82,7 @@ def _measures(kind: str, suffix: str, normal: NDArray[np.float32], anomalous: ND
         f"{kind}_auroc{suffix}": auroc(normal, anomalous),
         f"{kind}_average_precision{suffix}": average_precision(normal, anomalous),
         f"{kind}_best_f1{suffix}": f1.value if f1 else None,
-        f"{kind}_best_f1_threshold{suffix}": f1.threshold if f1 else None,
+        f"{kind}_threshold_of_best_f1{suffix}": f1.threshold if f1 else None,
     }
 
 

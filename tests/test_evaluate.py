@@ -7,6 +7,7 @@ import lightning
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 
 from fae.config import conf_dir, register
@@ -118,7 +119,7 @@ def test_wrong_values_name_themselves(run_dir: Path) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             evaluate(compose_evaluate(f"run_dir={run_dir}", wrong))
-    with pytest.raises(Exception, match=r"k \(=4\) must be odd"):
+    with pytest.raises(InstantiationException, match=r"k \(=4\) must be odd"):
         evaluate(compose_evaluate(f"run_dir={run_dir}", "score.k=4"))
-    with pytest.raises(Exception, match=r"residual \(='cubed'\) must be one of"):
+    with pytest.raises(InstantiationException, match=r"residual \(='cubed'\) must be one of"):
         evaluate(compose_evaluate(f"run_dir={run_dir}", "score.residual=cubed"))

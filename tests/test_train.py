@@ -275,7 +275,7 @@ def test_only_the_last_crop_stage_is_judged(tiny_config: Build, monkeypatch: pyt
     metrics = train(tiny_config("late", "callback.early_stopping.patience=1", "trainer.val_check_interval=2"))
     assert metrics["checkpoint_step"] == 10
     assert metrics["steps"] == 12
-    assert metrics["checkpoint"] == "best.ckpt: lowest val/loss of the last crop stage"
+    assert metrics["checkpoint"] == "best.ckpt: lowest val/loss on held-out normal images, last crop stage"
 
 
 @pytest.mark.parametrize("objective", ["filter", "amplify"])
@@ -340,6 +340,15 @@ def test_what_is_missing_is_undefined_not_half(
         if name == "pixel_auroc":
             assert (metrics["aupro_0.3"] is None) == (metrics["aupro_0.05"] is None) == (reason is not None)
         assert metrics.get(f"{name}_undefined") == reason
+
+
+def test_a_defect_type_may_be_called_threshold(tiny: Path, tiny_config: Build) -> None:
+    for folder in ("test", "ground_truth"):
+        (tiny / folder / "square").rename(tiny / folder / "threshold")
+    metrics = train(tiny_config("named", "trainer.max_steps=2", "trainer.val_check_interval=1"))
+    for kind in ("image", "pixel"):
+        assert metrics[f"{kind}_best_f1_threshold"] == metrics[f"{kind}_best_f1"], "the only defect type"
+        assert metrics[f"{kind}_threshold_of_best_f1_threshold"] == metrics[f"{kind}_threshold_of_best_f1"]
 
 
 @pytest.mark.parametrize("size", ["[20,36]", "33"])
