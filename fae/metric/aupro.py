@@ -26,12 +26,14 @@ def region_weights(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     Returns:
         `(P,)`, for the anomalous pixels in the order of `mask[mask]`; the sum is the number of regions.
     """
-    weights = np.zeros(mask.shape, dtype=np.float64)
-    for one, weight in zip(mask, weights, strict=True):
-        if one.any():
-            _, regions, stats, _ = cv2.connectedComponentsWithStats(one.astype(np.uint8), connectivity=8)
-            weight[one] = 1.0 / stats[regions[one], cv2.CC_STAT_AREA]
-    return weights[mask]
+    weights = [np.zeros(0)]
+    for one in np.ascontiguousarray(mask).view(np.uint8):
+        left, top, width, height = cv2.boundingRect(one)
+        if width:
+            box = one[top : top + height, left : left + width]
+            _, regions, stats, _ = cv2.connectedComponentsWithStats(box, connectivity=8)
+            weights.append(1.0 / stats[regions[box > 0], cv2.CC_STAT_AREA])
+    return np.concatenate(weights)
 
 
 def aupro(

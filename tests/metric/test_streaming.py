@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from fae.metric.aupro import LIMITS, aupro, region_weights
 from fae.metric.auroc import auroc
+from fae.metric.counts import bins, lower_edge, pro, roc
 from fae.metric.precision_recall import average_precision, best_f1
-from fae.metric.streaming import StreamingPixelMetrics, bins, lower_edge
+from fae.metric.streaming import StreamingPixelMetrics
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
 SCORES: dict[str, Draw] = {
@@ -28,14 +30,14 @@ def exact(maps: NDArray[np.float32], mask: NDArray[np.bool_]) -> dict[str, float
         "auroc": auroc(normal, anomalous),
         "average_precision": average_precision(normal, anomalous),
         "best_f1": f1.value if f1 else None,
-    }
+    } | {f"aupro_{limit}": aupro(normal, anomalous, region_weights(mask), limit) for limit in LIMITS}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def stream(maps: NDArray[np.float32], mask: NDArray[np.bool_], bits: int = 20) -> dict[str, float]:
-    metric = StreamingPixelMetrics(bits)
+    metric = StreamingPixelMetrics(bits, regions=True)
     for one, true in zip(maps, mask, strict=True):
-        metric.update(torch.from_numpy(one), torch.from_numpy(true))
+        metric.update(torch.from_numpy(one)[None, None], torch.from_numpy(true)[None, None])
     return {name: float(value) for name, value in metric.compute().items()}
 
 
@@ -50,6 +52,7 @@ def test_the_exact_value_lies_within_the_stated_bound(draw: Draw, bits: int, see
     found = stream(maps, mask, bits)
     for name, value in exact(maps, mask).items():
         assert abs(found[name] - value) <= found[f"{name}_error"] + 1e-9, name
+        assert 0 <= found[f"{name}_error"] <= 1
 
 
 def test_at_twenty_bits_the_error_is_small_on_heavy_tails() -> None:
@@ -62,6 +65,9 @@ def test_at_twenty_bits_the_error_is_small_on_heavy_tails() -> None:
     assert found["auroc_error"] < 1e-4
     assert found["average_precision"] == pytest.approx(wanted["average_precision"], abs=1e-4)
     assert found["best_f1"] == pytest.approx(wanted["best_f1"], abs=1e-4)
+    for name in ("aupro_0.3", "aupro_0.05"):
+        assert abs(found[name] - wanted[name]) < 1e-4
+        assert found[f"{name}_error"] < 1e-3
     threshold = found["best_f1_threshold"]
     true = (maps >= threshold) & mask
     assert 2 * true.sum() / ((maps >= threshold).sum() + mask.sum()) == pytest.approx(found["best_f1"], abs=1e-12)
@@ -90,7 +96,7 @@ def test_counts_add_up_over_processes(generator: torch.Generator) -> None:
     together.update(score, target)
     first.update(score[:2], target[:2])
     second.update(score[2:], target[2:])
-    for name in ("normal", "anomalous"):
+    for name in ("normal", "anomalous", "region"):
         setattr(first, name, getattr(first, name) + getattr(second, name))
     for name, value in together.compute().items():
         assert first.compute()[name] == pytest.approx(float(value), abs=1e-12)
@@ -105,3 +111,36 @@ def test_bad_input() -> None:
             StreamingPixelMetrics(bits=bits)
     with pytest.raises(ValueError, match="a score is NaN"):
         StreamingPixelMetrics(bits=10).update(torch.tensor([1.0, float("nan")]), torch.tensor([True, False]))
+
+
+def test_pixels_that_are_not_judged_stay_out_with_their_share_of_a_region() -> None:
+    """The region's weight stays one over its whole area."""
+    rng = np.random.default_rng(3)
+    mask = np.zeros((2, 1, 16, 16), dtype=bool)
+    mask[:, :, 4:9, 4:9] = mask[:, :, 12, 12] = True
+    maps = (rng.random(mask.shape) + 0.3 * mask).astype(np.float32)
+    judged = np.ones_like(mask)
+    judged[:, :, :, 7:10] = False
+    metric = StreamingPixelMetrics(24, regions=True)
+    metric.update(*(torch.from_numpy(a) for a in (maps, mask, judged)))
+    weight = np.zeros(mask.shape)
+    weight[mask] = region_weights(mask[:, 0])
+    normal, anomalous = maps[judged & ~mask], maps[judged & mask]
+    assert float(metric.compute()["auroc"]) == pytest.approx(auroc(normal, anomalous), abs=1e-6)
+    wanted = aupro(normal, anomalous, weight[judged & mask])
+    assert float(metric.compute()["aupro_0.3"]) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_curves_end_where_everything_is_found() -> None:
+    metric = StreamingPixelMetrics(regions=True)
+    mask = torch.zeros(1, 1, 4, 4, dtype=torch.bool)
+    mask[..., 0, 0] = mask[..., 2:, 2:] = True
+    metric.update(torch.arange(16.0).view(1, 1, 4, 4), mask)
+    for curve in (roc(metric.counts()), pro(metric.counts())):
+        assert curve.false_positive_rate[0] == curve.found[0] == 0
+        assert curve.false_positive_rate[-1] == curve.found[-1] == 1
+    # The threshold between 10 and 9 finds four of five pixels, one of two regions, and two false alarms of eleven.
+    counts = metric.counts()
+    at = int((counts.bin >= int(bins(torch.tensor(10.0)))).sum())
+    assert (roc(counts).found[at], pro(counts).found[at]) == (0.8, 0.5)
+    assert roc(counts).false_positive_rate[at] == pytest.approx(2 / 11)
