@@ -2,6 +2,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fae.metric.ranks import Ranks
+
 LIMITS = (0.3, 0.05)
 """Upper ends of the false positive rate that the field reports, the first one by default."""
 
@@ -61,12 +63,16 @@ def aupro(
     Raises:
         ValueError: `limit` lies outside (0, 1].
     """
+    return aupro_of(Ranks.of(normal, anomalous), weight, limit)
+
+
+def aupro_of(ranks: Ranks, weight: NDArray[np.float64], limit: float = LIMITS[0]) -> float | None:
+    """The same from ranks; `weight` in the order of the anomalous scores."""
     check_limit(limit)
-    if normal.size == 0 or anomalous.size == 0:
+    if not ranks.defined:
         return None
-    ordered = np.sort(normal)
-    above = 1.0 - np.searchsorted(ordered, anomalous, side="right") / normal.size
-    not_below = 1.0 - np.searchsorted(ordered, anomalous, side="left") / normal.size
+    weight = weight[ranks.order]
+    above, not_below = ranks.above / ranks.normals, ranks.not_below / ranks.normals
     # A pixel enters the curve between these two rates, linearly: its own area is a triangle and a rectangle.
     tied = not_below - above
     entered = np.clip(limit - above, 0.0, tied)

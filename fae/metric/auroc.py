@@ -1,6 +1,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from fae.metric.ranks import Ranks
+
 
 def auroc(normal: NDArray[np.float32], anomalous: NDArray[np.float32]) -> float | None:
     """Exact area under the ROC curve: P(anomalous > normal) + ½ P(equal).
@@ -12,9 +14,12 @@ def auroc(normal: NDArray[np.float32], anomalous: NDArray[np.float32]) -> float 
     Returns:
         a fraction in [0, 1], or None where a class is empty.
     """
-    if normal.size == 0 or anomalous.size == 0:
+    return auroc_of(Ranks.of(normal, anomalous))
+
+
+def auroc_of(ranks: Ranks) -> float | None:
+    """The same from ranks."""
+    if not ranks.defined:
         return None
-    ordered = np.sort(normal)
-    below = np.searchsorted(ordered, anomalous, side="left").astype(np.float64)
-    not_above = np.searchsorted(ordered, anomalous, side="right").astype(np.float64)
-    return float((below + not_above).sum() / (2.0 * normal.size * anomalous.size))
+    wrong = (ranks.above + ranks.not_below).astype(np.float64).sum()
+    return float(1.0 - wrong / (2.0 * ranks.normals * len(ranks.score)))

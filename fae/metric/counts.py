@@ -102,11 +102,13 @@ def auroc(counts: Counts) -> Bounded:
 def aupro(counts: Counts, limit: float) -> Bounded:
     """Area under the per-region overlap curve up to a false positive rate, over that rate; see `fae.metric.aupro`.
 
+    Undefined where no regions were counted.
+
     Raises:
         ValueError: `limit` lies outside (0, 1].
     """
     check_limit(limit)
-    return _area(pro(counts), limit) if counts.defined else _UNDEFINED
+    return _area(pro(counts), limit) if counts.defined and counts.region.any() else _UNDEFINED
 
 
 def _area(curve: Curve, limit: float) -> Bounded:

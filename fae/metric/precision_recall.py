@@ -3,6 +3,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fae.metric.ranks import Ranks
+
 
 class BestF1(NamedTuple):
     """The highest F1 that any threshold reaches, and the highest threshold that reaches it."""
@@ -22,10 +24,16 @@ def average_precision(normal: NDArray[np.float32], anomalous: NDArray[np.float32
     Returns:
         a fraction in [0, 1], or None where a class is empty.
     """
-    if normal.size == 0 or anomalous.size == 0:
+    return average_precision_of(Ranks.of(normal, anomalous))
+
+
+def average_precision_of(ranks: Ranks) -> float | None:
+    """The same from ranks."""
+    if not ranks.defined:
         return None
-    _, found, alarms, step = _thresholds(normal, anomalous)
-    return float((step * found / (found + alarms)).sum() / anomalous.size)
+    _, found, alarms = _thresholds(ranks)
+    step = np.diff(found, prepend=0)
+    return float((step * found / (found + alarms)).sum() / len(ranks.score))
 
 
 def best_f1(normal: NDArray[np.float32], anomalous: NDArray[np.float32]) -> BestF1 | None:
@@ -38,22 +46,23 @@ def best_f1(normal: NDArray[np.float32], anomalous: NDArray[np.float32]) -> Best
     Returns:
         value in [0, 1] and threshold, or None where a class is empty.
     """
-    if normal.size == 0 or anomalous.size == 0:
+    return best_f1_of(Ranks.of(normal, anomalous))
+
+
+def best_f1_of(ranks: Ranks) -> BestF1 | None:
+    """The same from ranks."""
+    if not ranks.defined:
         return None
-    threshold, found, alarms, _ = _thresholds(normal, anomalous)
-    f1 = 2 * found / (found + alarms + anomalous.size)
+    threshold, found, alarms = _thresholds(ranks)
+    f1 = 2 * found / (found + alarms + len(ranks.score))
     best = int(f1.argmax())
     return BestF1(float(f1[best]), float(threshold[best]))
 
 
-def _thresholds(
-    normal: NDArray[np.float32], anomalous: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """The distinct scores of positives, descending, with true and false positives at and above, and positives at each.
+def _thresholds(ranks: Ranks) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    """The distinct scores of positives, descending, with true and false positives at and above each.
 
     Thresholds between them add false positives alone: neither average precision nor the best F1 can come from there.
     """
-    value, count = np.unique(anomalous, return_counts=True)
-    threshold, step = value[::-1], count[::-1]
-    alarms = normal.size - np.searchsorted(np.sort(normal), threshold, side="left")
-    return threshold, step.cumsum(), alarms, step
+    last = np.flatnonzero(np.append(np.diff(ranks.score) != 0, True))
+    return ranks.score[last], last + 1, ranks.not_below[last]

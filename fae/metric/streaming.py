@@ -1,10 +1,10 @@
-import numpy as np
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from fae.metric.aupro import LIMITS, region_weights
-from fae.metric.counts import BITS, Counts, aupro, auroc, average_precision, best_f1, bins, lower_edge
+from fae.metric.aupro import region_weights
+from fae.metric.counts import BITS, Counts, bins
+from fae.metric.pixel import counted
 
 _CHUNK = 1 << 22  # scores at a time, so that the indices take little memory
 
@@ -73,15 +73,13 @@ class StreamingPixelMetrics(Metric):
     def compute(self) -> dict[str, Tensor]:
         """Scalars `auroc`, `average_precision`, `best_f1`, with `regions` `aupro_0.3` and `aupro_0.05`.
 
-        An `…_error` beside each: the exact value differs by as much at most. And `best_f1_threshold`. NaN where a class
-        is missing.
+        An `…_error` beside each, by which the exact value differs at most; and `threshold_of_best_f1`. NaN where a
+        class is missing.
         """
-        counts = self.counts()
-        f1, threshold = best_f1(counts)
-        measures = {"auroc": auroc(counts), "average_precision": average_precision(counts), "best_f1": f1}
-        if self.regions:
-            measures |= {f"aupro_{limit}": aupro(counts, limit) for limit in LIMITS}
-        result = {name: measure.value for name, measure in measures.items()}
-        result |= {f"{name}_error": measure.error for name, measure in measures.items()}
-        result["best_f1_threshold"] = np.nan if threshold is None else lower_edge(threshold, self.bits)
-        return {name: torch.tensor(value, dtype=torch.float64) for name, value in result.items()}
+        values = counted(self.counts(), self.bits)
+        undefined = float("nan")
+        return {
+            name: torch.tensor(undefined if value is None else value, dtype=torch.float64)
+            for name, value in values.items()
+            if self.regions or not name.startswith("aupro")
+        }

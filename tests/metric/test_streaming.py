@@ -68,7 +68,7 @@ def test_at_twenty_bits_the_error_is_small_on_heavy_tails() -> None:
     for name in ("aupro_0.3", "aupro_0.05"):
         assert abs(found[name] - wanted[name]) < 1e-4
         assert found[f"{name}_error"] < 1e-3
-    threshold = found["best_f1_threshold"]
+    threshold = found["threshold_of_best_f1"]
     true = (maps >= threshold) & mask
     assert 2 * true.sum() / ((maps >= threshold).sum() + mask.sum()) == pytest.approx(found["best_f1"], abs=1e-12)
 
