@@ -1,8 +1,9 @@
 """From a composed configuration to the objects of a run, and from those to its predictions."""
 
+import itertools
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -12,12 +13,15 @@ import torch
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
 
 from fae.callback.checkpoint import WholeCheckpointIO
 from fae.data.module import DataModule
 from fae.module import FilteringAutoencoder, Prediction
 from fae.run_folder import BEST, LAST, objective_name
 from fae.score.score import Score
+from fae.types import Images
 
 
 def build_module(cfg: DictConfig, score: Score) -> FilteringAutoencoder:
@@ -92,6 +96,26 @@ def predict(
     # Without test images Lightning nests one level less.
     val, test = predicted if data.test.samples else (predicted, [])
     return _join(val, data), _join(test, data)
+
+
+def predict_images(
+    trainer: lightning.Trainer, module: FilteringAutoencoder, data: DataModule, image: Iterable[Tensor]
+) -> Prediction:
+    """Predict other images of the size of this data set; batches `(B, 3, H, W)` in [0, 1]."""
+    positions = itertools.count()
+    batches = (Images(one, torch.tensor([next(positions) for _ in one])) for one in image)
+    predicted: Any = trainer.predict(module, dataloaders=DataLoader(_Once(batches), batch_size=None), weights_only=True)
+    return _join(predicted, data)
+
+
+class _Once(IterableDataset[Images]):
+    """Batches as they come, so that no two need to be in memory."""
+
+    def __init__(self, batches: Iterator[Images]) -> None:
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[Images]:
+        return self.batches
 
 
 def _join(batches: Sequence[Prediction], data: DataModule) -> Prediction:

@@ -44,6 +44,8 @@ class TrainConfig:
     objective: Any = MISSING
     corruption: Any = MISSING
     score: Any = MISSING
+    threshold: Any = MISSING
+    engine: str = "exact"
     optimizer: Any = MISSING
     scheduler: Any = MISSING
     trainer: Any = MISSING
@@ -59,10 +61,49 @@ class EvaluateConfig:
     name: str | None = None
     data: Any = MISSING
     score: Any = MISSING
+    threshold: Any = MISSING
+    engine: str | None = None
+    grid: Any = None
+    select: str | None = None
+    ensemble: list[str] | None = None
+    ensemble_scale: str = "none"
+    calibration: Any = MISSING
     trainer: Any = MISSING
 
 
-SCHEMAS: dict[str, type] = {"train": TrainConfig, "evaluate": EvaluateConfig}
+@dataclass
+class Write:
+    """What fae.predict writes beside its table."""
+
+    map: bool = True
+    mask: bool = True
+    overlay: bool = True
+
+
+@dataclass
+class GivenThresholds:
+    """What a user sets in place of a run's own thresholds."""
+
+    image: float | None = None
+    pixel: float | None = None
+
+
+@dataclass
+class PredictConfig:
+    """The keys of conf/predict.yaml; all others are refused."""
+
+    run_dir: str = MISSING
+    input: Any = MISSING
+    output: str = MISSING
+    evaluation: str | None = None
+    threshold: GivenThresholds = field(default_factory=GivenThresholds)
+    size: str = "run"
+    tile: int | None = None
+    write: Write = field(default_factory=Write)
+    device: str = "auto"
+
+
+SCHEMAS: dict[str, type] = {"train": TrainConfig, "evaluate": EvaluateConfig, "predict": PredictConfig}
 
 
 def register() -> None:

@@ -1,37 +1,34 @@
-"""`python -m fae.evaluate`: score a finished run again, with another k, n, t, residual or image score."""
+"""`python -m fae.evaluate`: score finished runs again, by other k, n, t, residuals, image scores or thresholds."""
 
-import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
-from torch import Tensor
+from omegaconf import DictConfig
+from rich.console import Console
 
 from fae import cli
-from fae.assembly import build_module, build_trainer, checkpoint_of, facts, load_checkpoint, predict, quiet
-from fae.config import check_leaves
-from fae.data.module import DataModule
-from fae.environment import environment, git_commit
+from fae.assembly import facts
+from fae.detector import save_detector
+from fae.evaluation import Normals, summary
 from fae.evaluation import evaluate as measure
-from fae.evaluation import summary
-from fae.files import whole, write_text
-from fae.module import Prediction
-from fae.run_folder import check_images, finished_config, locked
-from fae.score.score import Score
+from fae.files import write_text
+from fae.grid import Grid, Labelled, Setting, best, plot, table, write_csv
+from fae.heatmap import colour_limit
+from fae.pictures import write_pictures
+from fae.run_folder import locked
+from fae.scored import FOLDER, Scored, pooled, together
+from fae.sheet import write_sheet
 
-FOLDER = "evaluation"
+SELECTIONS = ("validation", "oracle")
 
 
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """Score a finished run; with nothing changed, on the same machine and versions, its own numbers again, exactly.
 
-    The network runs once for each kind of residual: its residuals are kept in `<run_dir>/evaluation`, keyed by
-    checkpoint, images, precision, machine, versions and commit.
+    The network runs once for each kind of residual, see `fae.scored`.
 
     Args:
         cfg: composed from conf/evaluate.yaml.
@@ -47,73 +44,82 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     run_dir = Path(cfg.run_dir)
     if cfg.name is not None and Path(cfg.name).name != cfg.name:
         raise ValueError(f"name (={cfg.name}) must be a file's name, without a folder: it goes to {run_dir / FOLDER}")
-    run = finished_config(run_dir)
-    changed = _change(run, cfg)
-    check_leaves(run)
-    quiet()
-    data: DataModule = instantiate(run.data, _convert_="all")
-    check_images(run_dir, data.index)
-    data.setup()
-    score: Score = instantiate(run.score, _convert_="all")
-    module = build_module(run, score)
-    checkpoint = load_checkpoint(module, run, run_dir)
-    trainer = build_trainer(run, [])
+    if cfg.select is not None and (cfg.select not in SELECTIONS or cfg.grid is None):
+        raise ValueError(f"select (={cfg.select}) must be one of {', '.join(SELECTIONS)}, and needs grid=default")
+    if cfg.ensemble is not None and cfg.grid is not None:
+        raise ValueError("grid is of one run; choose k, n and t for each run of the ensemble before")
+    run = Scored.open(run_dir, cfg)
     folder = run_dir / FOLDER
-    path = folder / f"{cfg.name or _name(run.score)}.json"
-    where = {"git_commit": git_commit()} | environment(trainer.strategy.root_device)
-    key = _key(checkpoint_of(run_dir), data.index.fingerprint, run.trainer.precision, where)
     with locked(run_dir):
         folder.mkdir(exist_ok=True)
-        val, test = _residuals(folder / f"residual-{score.residual}-{key}.npz", lambda: predict(trainer, module, data))
-        metrics = facts(run, data, score) | measure(score, val, test, data).metrics | checkpoint | where
-        if changed:
-            metrics["protocol"] = f"changed after training, by whoever has seen its results: {', '.join(changed)}"
+        if cfg.grid is not None:
+            run.set(*_choose(instantiate(cfg.grid, _convert_="all"), run, cfg.select))
+        members = [run] if cfg.ensemble is None else [Scored.open(Path(name), cfg) for name in cfg.ensemble]
+        held_out, maps = together(members, cfg.ensemble_scale)
+        image_score = run.score.image_score
+        image_score.calibrate(held_out.anomaly_map[held_out.content].view(1, 1, 1, -1))
+        others = [Scored.open(Path(name), cfg) for name in cfg.calibration.runs or []]
+        calibration = pooled(others) if others else None
+        if cfg.calibration.root is not None:
+            calibration = run.normals(Path(cfg.calibration.root))
+        thresholds = instantiate(run.cfg.threshold, _convert_="all")
+        result = measure(image_score, maps, run.data, thresholds, held_out, calibration, run.cfg.engine)
+        metrics = facts(run.cfg, run.data, run.score) | result.metrics | run.checkpoint | run.where
+        if run.protocol is not None:
+            metrics["protocol"] = run.protocol
+        if cfg.calibration.root is not None or others:
+            source = cfg.calibration.root or ", ".join(str(other.run_dir) for other in others)
+            metrics["calibration"] = f"thresholds from normal images of {source}"
+        name = cfg.name or run.name
+        if cfg.ensemble is not None:
+            metrics["ensemble"] = [str(member.run_dir) for member in members]
+            metrics["ensemble_scale"] = cfg.ensemble_scale
+            name = cfg.name or f"ensemble-{cfg.ensemble_scale}-{run.name}"
+        else:
+            limit = colour_limit(maps if len(maps) else held_out.anomaly_map)
+            both = (result.image_threshold, result.pixel_threshold)
+            save_detector(folder / f"{name}.pt", run.cfg, run_dir, run.score, maps.shape[-2:], both, limit)
+        write_pictures(folder, f"{name}-", f"{run.data.index.dataset}, {name}", result, run.data)
+        path = folder / f"{name}.json"
         write_text(path, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     print(f"{summary(metrics)}\nresults in {path}", flush=True)
     return metrics
 
 
-def _change(run: DictConfig, cfg: DictConfig) -> list[str]:
-    """Write what the command line asks for into a run's configuration; returns what of it changes the scores."""
-    if unknown := sorted(str(key) for key in cfg.data if key != "root"):
-        raise ValueError(
-            f"data.{unknown[0]} cannot change after training; data.root alone can, for images that have moved"
-        )
-    if cfg.data.root is not None:
-        run.data.root = cfg.data.root
-    for key, value in cfg.trainer.items():
-        if value is not None:
-            run.trainer[key] = value
-    changed = []
-    for key, value in cfg.score.items():
-        if value is None or value == run.score.get(key):
-            continue
-        of_the_same_kind = isinstance(value, DictConfig) and "_target_" not in value
-        run.score[key] = OmegaConf.merge(run.score[key], value) if of_the_same_kind else value
-        changed.append(f"score.{key}")
-    return changed
-
-
-def _key(checkpoint: Path, *made_with: object) -> str:
-    """Of everything that residuals depend on: weights, images, precision, machine, versions and commit."""
-    return hashlib.sha256(checkpoint.read_bytes() + repr(made_with).encode()).hexdigest()[:8]
-
-
-def _residuals(path: Path, run: Callable[[], tuple[Prediction, Prediction]]) -> tuple[Tensor, Tensor]:
-    """Residuals `(N, 1, H, W)` of the held-out and the test images, from the file or, if it is missing, the network."""
-    if not path.is_file():
-        val, test = run()
-        with whole(path) as draft, draft.open("wb") as file:
-            np.savez(file, val=val.residual.numpy(), test=test.residual.numpy())
-    with np.load(path, allow_pickle=False) as stored:
-        return torch.from_numpy(stored["val"]), torch.from_numpy(stored["test"])
-
-
-def _name(score: DictConfig) -> str:
-    """What the maps were made with: squared-k5-n2-t0-top0.01."""
-    image_score = str(score.image_score._target_).rsplit(".", 1)[-1].lower()
-    values = "-".join(f"{value:g}" for key, value in score.image_score.items() if key != "_target_")
-    return f"{score.residual}-k{score.k}-n{score.n}-t{score.t:g}-{image_score}{values}"
+def _choose(grid: Grid, run: Scored, select: str | None) -> tuple[Setting, str | None]:
+    """Score the whole grid, show and write it; returns what was selected, and how."""
+    data, residual = run.data, run.residuals
+    label = torch.tensor([sample.label for sample in data.test.samples], dtype=torch.bool).numpy()
+    judged = data.test.content & data.has_mask.view(-1, 1, 1, 1)
+    damaged, mask = run.damaged
+    inside = data.val.content.repeat(data.val_corruptions, 1, 1, 1)
+    rows = grid.sweep(
+        run.score.image_score,
+        Normals(residual.val, data.val.content),
+        Labelled(damaged, mask, inside),
+        Labelled(residual.test, data.mask, judged),
+        data.test.content,
+        label,
+    )
+    fixed = Setting(run.score.k, run.score.n, float(run.score.t))
+    chosen = {"fixed": fixed, "validation": best(rows, "val_pixel_auroc")}
+    if judged.any():
+        chosen["oracle"] = best(rows, "pixel_auroc")
+    stem = f"grid-{run.name.split('-')[0]}-{run.name.split('-')[-1]}"
+    write_csv(rows, run.run_dir / FOLDER / f"{stem}.csv")
+    title = f"{data.index.dataset}, {run.score.residual} residual, {run.score.image_score.name}"
+    write_sheet(plot(rows, chosen, title), run.run_dir / FOLDER / f"{stem}.png")
+    Console().print(table(rows, chosen))
+    if select is None:
+        return fixed, None
+    if select not in chosen:
+        raise ValueError(f"select (={select}) needs test images with masks; use validation")
+    how = {
+        "validation": f"on {len(data.val.samples)} held-out normal images with seeded damage, no defect seen",
+        "oracle": "on the test images themselves: an oracle's figure",
+    }[select]
+    name = "test (oracle)" if select == "oracle" else select
+    return chosen[select], f"{name}: k, n, t of {len(grid)} settings by pixel AUROC {how}"
 
 
 def main() -> None:

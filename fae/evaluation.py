@@ -1,8 +1,9 @@
-"""From residual maps to numbers: exact metrics, per defect type, beside what trivial statistics reach."""
+"""From anomaly maps to numbers: metrics, per defect type, thresholds, beside what trivial statistics reach."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,13 +11,33 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fae.data.module import DataModule
-from fae.metric.aupro import LIMITS, aupro, region_weights
 from fae.metric.auroc import auroc
-from fae.metric.precision_recall import average_precision, best_f1
+from fae.metric.counts import Counts
+from fae.metric.pixel import check_engine, counted, exact, ranking
+from fae.metric.streaming import StreamingPixelMetrics
 from fae.metric.trivial import IMAGE_STATISTICS, PIXEL_STATISTICS
 from fae.score.image_score import Contrast, Excess, Max, Sum, Top
-from fae.score.score import Score, image_scores
+from fae.score.score import image_scores
+from fae.score.threshold import Threshold, Thresholds, TooFewNormalsError, exceeding
 from fae.types import ImageScore
+
+DEFINITIONS = {
+    "definition_auroc": "P(anomalous > normal) + 1/2 P(equal), over all pairs of images or of pixels",
+    "definition_average_precision": "sum over all thresholds of precision times step in recall, not interpolated",
+    "definition_best_f1": "highest 2 TP / (2 TP + FP + FN) of all thresholds; chosen by the labels, an oracle's figure",
+    "definition_aupro": "Bergmann et al. 2021: overlap averaged over 8-connected regions against the false positive "
+    "rate of all normal pixels, area up to the limit over the limit",
+    "definition_pixels": "all test images at data.image_size, without padding; a mask is set above half of full scale",
+}
+
+
+class Normals(NamedTuple):
+    """Maps of normal images that took no part in training."""
+
+    anomaly_map: Tensor
+    """`(V, 1, H, W)`."""
+    content: Tensor
+    """Same shape, bool; False where an image was padded."""
 
 
 @dataclass(frozen=True)
@@ -31,38 +52,68 @@ class Evaluation:
     """`(N, 1, H, W)`."""
     image_score: NDArray[np.float32]
     """`(N,)`."""
+    pixels: dict[str, Counts]
+    """Of each defect type, and of "all"; empty without masks."""
+    image_threshold: float | None
+    pixel_threshold: float | None
 
 
-def evaluate(score: Score, val_residual: Tensor, residual: Tensor, data: DataModule) -> Evaluation:
+def evaluate(
+    image_score: ImageScore,
+    anomaly_map: Tensor,
+    data: DataModule,
+    thresholds: Thresholds,
+    held_out: Normals,
+    calibration: Normals | None = None,
+    engine: str = "exact",
+) -> Evaluation:
     """Score the test images.
 
     Args:
-        score: k, n, t and the image score; calibrated here on the held-out normal images.
-        val_residual: `(V, 1, H, W)`, of the held-out normal images.
-        residual: `(N, 1, H, W)`, of the test images.
+        image_score: calibrated on the held-out normal images.
+        anomaly_map: `(N, 1, H, W)`, of the test images.
         data: after `setup`; its masks, labels and images.
+        thresholds: how to set them.
+        held_out: what other image scores are calibrated on.
+        calibration: what the thresholds come from; the held-out images unless given.
+        engine: of the pixel metrics, see `fae.metric.pixel`.
+
+    Raises:
+        ValueError: a map holds NaN, or there is no such engine.
     """
-    score.calibrate(val_residual, data.val.content)
+    check_engine(engine)
     inside = data.test.content
-    maps = score.anomaly_map(residual) * inside
+    maps = anomaly_map * inside
+    for i in maps.flatten(1).isnan().any(dim=1).nonzero().flatten().tolist()[:1]:
+        raise ValueError(
+            f"the map of {data.test.samples[i].path} holds NaN; look for a NaN in the weights or the image"
+        )
     types = np.array([sample.defect_type for sample in data.test.samples])
     label = np.array([sample.label for sample in data.test.samples], dtype=bool)
     judged = inside & data.has_mask.view(-1, 1, 1, 1)
-    image = data.test.image
 
-    metrics: dict[str, Any] = {}
-    image_score = image_scores(score.image_score, maps, inside).numpy()
-    metrics |= _image_measures(image_score, label, types)
-    metrics |= _pixel_measures(maps, data.mask, judged, types)
+    metrics: dict[str, Any] = {"engine": engine}
+    scores = image_scores(image_score, maps, inside).numpy()
+    metrics |= _image_measures(scores, label, types)
+    pixels = _pixel_counts(maps, data.mask, judged, types) if judged.any() else {}
+    metrics |= _pixel_measures(maps, data.mask, judged, types, pixels, engine)
+    normals = calibration or held_out
+    metrics |= _threshold("image", thresholds, lambda: thresholds.image(image_scores(image_score, *normals).numpy()))
+    metrics |= _threshold("pixel", thresholds, lambda: thresholds.pixel(*normals))
+    of_normal, of_anomalous = maps[judged & ~data.mask], maps[judged & data.mask]
+    for kind, normal, anomalous in (("image", scores[~label], scores[label]), ("pixel", of_normal, of_anomalous)):
+        metrics[f"{kind}_false_alarms"] = exceeding(normal, metrics[f"{kind}_threshold"])
+        metrics[f"{kind}_detections"] = exceeding(anomalous, metrics[f"{kind}_threshold"])
     if len(label):
-        val_pixels = score.anomaly_map(val_residual)[data.val.content].view(1, 1, 1, -1)
+        val_pixels = held_out.anomaly_map[held_out.content].view(1, 1, 1, -1)
         others: list[ImageScore] = [Sum(), Max(), Top(), Contrast(), Excess()]
-        for candidate in [other for other in others if other.name != score.image_score.name] + [score.image_score]:
-            candidate.calibrate(val_pixels)
+        for candidate in [other for other in others if other.name != image_score.name] + [image_score]:
+            if candidate is not image_score:
+                candidate.calibrate(val_pixels)
             values = image_scores(candidate, maps, inside).numpy()
             metrics[f"image_auroc_by_{candidate.name}"] = auroc(values[~label], values[label])
-    metrics |= _trivial(image, label, data.mask, judged)
-    return Evaluation(metrics, maps, image_score)
+    metrics |= _trivial(data.test.image, label, data.mask, judged) | DEFINITIONS
+    return Evaluation(metrics, maps, scores, pixels, metrics["image_threshold"], metrics["pixel_threshold"])
 
 
 def summary(metrics: Mapping[str, Any]) -> str:
@@ -76,46 +127,76 @@ def summary(metrics: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _measures(kind: str, suffix: str, normal: NDArray[np.float32], anomalous: NDArray[np.float32]) -> dict[str, Any]:
-    f1 = best_f1(normal, anomalous)
+def _named(kind: str, measures: Mapping[str, float | None], suffix: str = "") -> dict[str, float | None]:
+    """Under their names in metrics.json: pixel_auroc_scratch, but aupro_0.3_scratch, as it is always of pixels."""
     return {
-        f"{kind}_auroc{suffix}": auroc(normal, anomalous),
-        f"{kind}_average_precision{suffix}": average_precision(normal, anomalous),
-        f"{kind}_best_f1{suffix}": f1.value if f1 else None,
-        f"{kind}_threshold_of_best_f1{suffix}": f1.threshold if f1 else None,
+        f"{name}{suffix}" if name.startswith("aupro") else f"{kind}_{name}{suffix}": value
+        for name, value in measures.items()
     }
 
 
 def _image_measures(values: NDArray[np.float32], label: NDArray[np.bool_], types: NDArray[np.str_]) -> dict[str, Any]:
-    metrics = _measures("image", "", values[~label], values[label])
+    metrics: dict[str, Any] = _named("image", ranking(values[~label], values[label]))
     if metrics["image_auroc"] is None:
         metrics["image_auroc_undefined"] = _missing("test images", bool((~label).any()), bool(label.any()))
     for defect_type in sorted(set(types[label].tolist())):
-        metrics |= _measures("image", f"_{defect_type}", values[~label], values[types == defect_type])
+        metrics |= _named("image", ranking(values[~label], values[types == defect_type]), f"_{defect_type}")
     return metrics
 
 
-def _pixel_measures(maps: Tensor, mask: Tensor, judged: Tensor, types: NDArray[np.str_]) -> dict[str, Any]:
-    weight = torch.zeros(mask.shape, dtype=torch.float64)
-    weight[mask] = torch.from_numpy(region_weights(mask.squeeze(1).numpy()))
+def _pixel_counts(maps: Tensor, mask: Tensor, judged: Tensor, types: NDArray[np.str_]) -> dict[str, Counts]:
+    """Of every defect type, with the pixels of the good images, and of all together."""
+    good, everything = StreamingPixelMetrics(regions=True), StreamingPixelMetrics(regions=True)
+    good.update(*(part[torch.from_numpy(types == "good")] for part in (maps, mask, judged)))
+    everything.merge_state(good)
+    counts = {}
+    for defect_type in sorted(set(types.tolist()) - {"good"}):
+        of_type, with_good = StreamingPixelMetrics(regions=True), deepcopy(good)
+        of_type.update(*(part[torch.from_numpy(types == defect_type)] for part in (maps, mask, judged)))
+        with_good.merge_state(of_type)
+        everything.merge_state(of_type)
+        counts[defect_type] = with_good.counts()
+    return {"all": everything.counts()} | counts
 
-    def measures(suffix: str, some: Tensor) -> dict[str, Any]:
-        normal, anomalous = maps[some & ~mask].numpy(), maps[some & mask].numpy()
-        overlap = weight[some & mask].numpy()
-        return _measures("pixel", suffix, normal, anomalous) | {
-            f"aupro_{limit}{suffix}": aupro(normal, anomalous, overlap, limit) for limit in LIMITS
-        }
 
-    metrics = measures("", judged)
+def _pixel_measures(
+    maps: Tensor,
+    mask: Tensor,
+    judged: Tensor,
+    types: NDArray[np.str_],
+    pixels: Mapping[str, Counts],
+    engine: str,
+) -> dict[str, Any]:
+    def measures(name: str) -> dict[str, float | None]:
+        if engine == "streaming" and name in pixels:
+            return counted(pixels[name])
+        chosen = torch.from_numpy((types == "good") | (types == name) | (name == "all"))
+        return exact(*(part[chosen].squeeze(1).numpy() for part in (maps, mask, judged)))
+
+    metrics: dict[str, Any] = _named("pixel", measures("all"))
     if metrics["pixel_auroc"] is None:
         missing = _missing("test pixels", bool((judged & ~mask).any()), bool((judged & mask).any()))
         reason = missing if judged.any() else "no ground_truth masks" if len(maps) else "no test images"
         metrics["pixel_auroc_undefined"] = reason
-    good = torch.from_numpy(types == "good")
-    for defect_type in sorted(set(types.tolist()) - {"good"}) if judged.any() else []:
-        of_type = torch.from_numpy(types == defect_type)
-        metrics |= measures(f"_{defect_type}", judged & (good | of_type).view(-1, 1, 1, 1))
+    for defect_type in [name for name in pixels if name != "all"]:
+        metrics |= _named("pixel", measures(defect_type), f"_{defect_type}")
     return metrics
+
+
+def _threshold(kind: str, thresholds: Thresholds, find: Callable[[], Threshold]) -> dict[str, Any]:
+    rate = thresholds.image_rate if kind == "image" else thresholds.pixel_rate
+    facts: dict[str, Any] = {f"{kind}_threshold": None, f"{kind}_threshold_rate": rate}
+    try:
+        found = find()
+    except TooFewNormalsError as error:
+        return facts | {f"{kind}_threshold_undefined": str(error)}
+    return facts | {
+        f"{kind}_threshold": found.value,
+        f"{kind}_threshold_rate_low": found.interval[0],
+        f"{kind}_threshold_rate_high": found.interval[1],
+        f"{kind}_threshold_confidence": thresholds.confidence,
+        f"{kind}_threshold_normals": found.normals,
+    }
 
 
 def _missing(what: str, normal: bool, anomalous: bool) -> str:

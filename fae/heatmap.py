@@ -32,6 +32,30 @@ def choose(image_score: NDArray[np.float32], count: int, seed: int) -> list[int]
     return [*worst, *rest[: count - len(worst)]]
 
 
+def colours(image: Picture, anomaly_map: NDArray[np.float32], limit: float) -> tuple[Picture, Picture]:
+    """Colour a map, and lay it over its image.
+
+    Args:
+        image: `(H, W, 3)` uint8, RGB.
+        anomaly_map: `(H, W)`, >= 0.
+        limit: value of the brightest colour.
+
+    Returns:
+        heatmap and overlay, both like `image`.
+    """
+    strength = (anomaly_map / limit).clip(0, 1)
+    level = np.asarray((strength * 255).round().astype(np.uint8))
+    heat = np.asarray(cv2.cvtColor(cv2.applyColorMap(level, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    alpha = 0.75 * np.sqrt(strength)[..., None]
+    return heat, np.ascontiguousarray((image * (1 - alpha) + heat * alpha).round().astype(np.uint8))
+
+
+def outline(picture: Picture, mask: NDArray[np.generic]) -> None:
+    """Draw the green outline of a mask `(H, W)` into a picture of its size."""
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(picture, contours, -1, (0, 255, 0), 1)
+
+
 def render(
     image: Tensor, reconstruction: Tensor, anomaly_map: Tensor, mask: Tensor, limit: float, text: str
 ) -> Picture:
@@ -56,14 +80,8 @@ def render(
         return np.asarray(cv2.resize(picture, size, interpolation=method), dtype=np.uint8)
 
     shown = enlarge(image.permute(1, 2, 0).numpy())
-    strength = (anomaly_map[0].numpy() / limit).clip(0, 1)
-    level = enlarge((strength * 255).round().astype(np.uint8), cv2.INTER_LINEAR)
-    heat = cv2.cvtColor(cv2.applyColorMap(level, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
-    alpha = 0.75 * np.sqrt(level / 255.0)[..., None]
-    overlay = np.ascontiguousarray((shown * (1 - alpha) + heat * alpha).round().astype(np.uint8))
-    outline = enlarge(mask[0].numpy().astype(np.uint8), cv2.INTER_NEAREST)
-    contours, _ = cv2.findContours(outline, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(overlay, contours, -1, (0, 255, 0), 1)
+    heat, overlay = colours(shown, cv2.resize(anomaly_map[0].numpy(), size, interpolation=cv2.INTER_LINEAR), limit)
+    outline(overlay, enlarge(mask[0].numpy().astype(np.uint8), cv2.INTER_NEAREST))
     gap = np.full((size[1], _GAP, 3), 255, np.uint8)
     panels = [shown, gap, enlarge(reconstruction.permute(1, 2, 0).numpy()), gap, heat, gap, overlay]
     row = np.hstack(panels)

@@ -15,6 +15,7 @@ from fae.data.module import DataModule
 from fae.evaluation import Evaluation
 from fae.files import whole, write_text
 from fae.heatmap import choose, write_heatmaps
+from fae.pictures import write_pictures
 from fae.run_folder import METRICS
 
 _COLUMNS = ("path", "label", "defect_type", "score")
@@ -50,7 +51,10 @@ def write_results(
     written = write_heatmaps(
         run_dir / "heatmaps", samples, chosen, data.test.image, reconstruction, result.anomaly_map, data.mask, scores
     )
+    pages = write_pictures(run_dir, "", str(metrics["dataset"]), result, data)
     logger.experiment.summary.update(metrics)
+    for page in pages:
+        logger.log_image(page.stem, [str(page)])
     if written:
         logger.log_image("heatmaps", [str(p) for p in written], caption=[p.stem for p in written])
     if rows:

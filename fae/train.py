@@ -21,12 +21,16 @@ from omegaconf import DictConfig
 from fae import cli
 from fae.assembly import build_module, build_trainer, facts, load_checkpoint, predict, quiet
 from fae.data.module import DataModule
+from fae.detector import DETECTOR, save_detector
 from fae.environment import environment, git_commit
-from fae.evaluation import evaluate, summary
+from fae.evaluation import Normals, evaluate, summary
+from fae.heatmap import colour_limit
+from fae.metric.pixel import check_engine
 from fae.precision import best_precision
 from fae.results import write_results
 from fae.run_folder import LAST, METRICS, State, claim, locked, new_run_dir, objective_name, resolved, slug, state
 from fae.score.score import Score
+from fae.score.threshold import Thresholds
 from fae.tracking import safe_mode, start, wandb_run
 
 
@@ -69,6 +73,8 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, command: Sequence[str] 
     data.setup()
     lightning.seed_everything(cfg.seed, verbose=False)
     score: Score = instantiate(cfg.score, _convert_="all")
+    thresholds: Thresholds = instantiate(cfg.threshold, _convert_="all")
+    check_engine(cfg.engine)
     module = build_module(cfg, score)
     callbacks = instantiate(cfg.callback, _convert_="all")
     timer = Timer()
@@ -95,7 +101,11 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, command: Sequence[str] 
         trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
         checkpoint = load_checkpoint(module, cfg, run_dir)
         val, test = predict(trainer, module, data)
-        result = evaluate(score, val.residual, test.residual, data)
+        inside = data.val.content
+        score.calibrate(val.residual, inside)
+        held_out = Normals(score.anomaly_map(val.residual) * inside, inside)
+        maps = score.anomaly_map(test.residual)
+        result = evaluate(score.image_score, maps, data, thresholds, held_out, engine=cfg.engine)
         metrics = facts(cfg, data, score) | result.metrics | checkpoint
         metrics |= {
             "overrides": words,
@@ -103,6 +113,9 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, command: Sequence[str] 
             "seconds": round(timer.time_elapsed("train"), 3),
             "git_commit": ", ".join(str(commit) for commit in commits) if any(commits) else None,
         } | environment(trainer.strategy.root_device)
+        limit = colour_limit(maps if len(maps) else held_out.anomaly_map)
+        both = (result.image_threshold, result.pixel_threshold)
+        save_detector(run_dir / DETECTOR, cfg, run_dir, score, val.residual.shape[-2:], both, limit)
         write_results(run_dir, metrics, result, test.reconstruction, data, cfg.pictures, logger)
     print(f"{summary(metrics)}\n{metrics['seconds']:.0f} s of training; results in {run_dir}", flush=True)
     return metrics

@@ -69,6 +69,8 @@ class ImageScore(Protocol):
     """Reduces anomaly maps to one number an image."""
 
     name: str
+    level: float | None
+    """All that `calibrate` learns; None before, and where there is nothing to learn."""
 
     def calibrate(self, anomaly_map: Tensor) -> None:
         """Take what is needed from the maps `(N, 1, H, W)` of held-out normal images."""

@@ -1,17 +1,21 @@
+import csv
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import lightning
+import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.errors import InstantiationException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from fae.config import conf_dir, register
 from fae.evaluate import evaluate
+from fae.metric.auroc import auroc
+from fae.scored import Scored, together
 from fae.train import train
 
 Build = Callable[..., DictConfig]
@@ -38,6 +42,9 @@ def test_reproduces_the_numbers_of_training_and_leaves_them_alone(run_dir: Path)
     assert (run_dir / "metrics.json").read_bytes() == before
     (written,) = (run_dir / "evaluation").glob("*.json")
     assert json.loads(written.read_text()) == metrics
+    first, again = (torch.load(p, weights_only=True) for p in (run_dir / "detector.pt", written.with_suffix(".pt")))
+    assert torch.equal(first.pop("damping"), again.pop("damping"))
+    assert first == again
     assert written.stem == "squared-k5-n2-t100-contrast0.01"
 
 
@@ -123,3 +130,147 @@ def test_wrong_values_name_themselves(run_dir: Path) -> None:
         evaluate(compose_evaluate(f"run_dir={run_dir}", "score.k=4"))
     with pytest.raises(InstantiationException, match=r"residual \(='cubed'\) must be one of"):
         evaluate(compose_evaluate(f"run_dir={run_dir}", "score.residual=cubed"))
+
+
+def grid_rows(run_dir: Path) -> list[dict[str, float]]:
+    (path,) = (run_dir / "evaluation").glob("grid-*.csv")
+    with path.open(newline="") as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+GRID = ("grid=default", "grid.k=[3,5]", "grid.n=[0,1,2]", "grid.t=[0,100]")
+
+
+def test_a_grid_says_what_single_settings_say(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate(compose_evaluate(f"run_dir={run_dir}", *GRID))
+    rows = grid_rows(run_dir)
+    assert len(rows) == 10, "n = 0 needs no k"
+    shown = capsys.readouterr().out
+    assert "fixed" in shown
+    assert "validation" in shown
+    assert (run_dir / "evaluation" / "grid-squared-contrast0.01.png").is_file()
+    for row in rows[::3]:
+        change = (f"score.k={row['k']:g}", f"score.n={row['n']:g}", f"score.t={row['t']:g}")
+        metrics = evaluate(compose_evaluate(f"run_dir={run_dir}", *change))
+        for name in ("pixel_auroc", "image_auroc"):
+            assert row[name] == pytest.approx(metrics[name], abs=1e-4)
+        assert row["aupro"] == pytest.approx(metrics["aupro_0.3"], abs=1e-3)
+
+
+def test_selection_without_defects_never_looks_at_the_test_images(run_dir: Path, tiny: Path) -> None:
+    by_validation = evaluate(compose_evaluate(f"run_dir={run_dir}", *GRID, "select=validation", "name=val"))
+    assert by_validation["protocol"].startswith(
+        "validation: k, n, t of 12 settings by pixel AUROC on 2 held-out normal"
+    )
+    rows = grid_rows(run_dir)
+    chosen = max(rows, key=lambda row: row["val_pixel_auroc"])
+    assert (by_validation["k"], by_validation["n"], by_validation["t"]) == (chosen["k"], chosen["n"], chosen["t"])
+    oracle = evaluate(compose_evaluate(f"run_dir={run_dir}", *GRID, "select=oracle", "name=oracle"))
+    assert oracle["protocol"].startswith("test (oracle): ")
+    assert oracle["pixel_auroc"] == pytest.approx(max(row["pixel_auroc"] for row in rows), abs=1e-4)
+    assert evaluate(compose_evaluate(f"run_dir={run_dir}", *GRID))["protocol"].startswith("fixed")
+    for wrong in (("select=oracle",), (*GRID, "select=best")):
+        with pytest.raises(
+            ValueError, match=r"select \(=.*\) must be one of validation, oracle, and needs grid=default"
+        ):
+            evaluate(compose_evaluate(f"run_dir={run_dir}", *wrong))
+    for wrong, message in (("grid.k=[4]", r"k \(=4\) must be odd"), ("grid.n=[]", r"grid.n \(=\[\]\) must hold")):
+        with pytest.raises(InstantiationException, match=message):
+            evaluate(compose_evaluate(f"run_dir={run_dir}", *GRID, wrong))
+
+
+def test_an_ensemble_is_the_pixelwise_maximum(run_dir: Path, tiny_config: Build, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    train(tiny_config("other", "objective=amplify"))
+    alone = [Scored.open(folder, compose_evaluate(f"run_dir={folder}")) for folder in (run_dir, other)]
+    normals, maps = together(alone, "none")
+    torch.testing.assert_close(maps, torch.maximum(alone[0].maps()[1], alone[1].maps()[1]), rtol=0, atol=0)
+    assert normals.anomaly_map.shape == normals.content.shape == (2, 1, 32, 32)
+    _, scaled = together(alone, "validation")
+    levels = [run.maps()[0].anomaly_map.mean() for run in alone]
+    wanted = torch.maximum(*(run.maps()[1] / level for run, level in zip(alone, levels, strict=True)))
+    torch.testing.assert_close(scaled, wanted)
+    both = f"ensemble=[{run_dir},{other}]"
+    metrics = evaluate(compose_evaluate(f"run_dir={run_dir}", both))
+    assert metrics["ensemble"] == [str(run_dir), str(other)]
+    data = alone[0].data
+    judged, mask = data.test.content, data.mask
+    assert metrics["pixel_auroc"] == auroc(maps[judged & ~mask].numpy(), maps[judged & mask].numpy())
+    assert (run_dir / "evaluation" / "ensemble-none-squared-k5-n2-t100-contrast0.01.json").is_file()
+    twice = evaluate(compose_evaluate(f"run_dir={run_dir}", f"ensemble=[{run_dir},{run_dir}]", "name=twice"))
+    single = json.loads((run_dir / "metrics.json").read_text())
+    assert twice["pixel_auroc"] == single["pixel_auroc"]
+    with pytest.raises(ValueError, match=r"ensemble_scale \(='loud'\) must be none"):
+        evaluate(compose_evaluate(f"run_dir={run_dir}", both, "ensemble_scale=loud"))
+    train(tiny_config("seeded", "seed=1"))
+    with pytest.raises(ValueError, match="seeded has learned from images that .* holds out; train both with one seed"):
+        evaluate(compose_evaluate(f"run_dir={run_dir}", f"ensemble=[{run_dir},{tmp_path / 'seeded'}]"))
+
+
+def test_thresholds_from_other_normal_images_and_from_folds(
+    run_dir: Path, tiny_config: Build, tiny: Path, tmp_path: Path
+) -> None:
+    good = tiny / "test" / "good"
+    metrics = evaluate(
+        compose_evaluate(f"run_dir={run_dir}", f"calibration.root={good}", "threshold.image_rate=0.2", "name=own")
+    )
+    assert metrics["image_threshold_normals"] == 4
+    assert metrics["calibration"] == f"thresholds from normal images of {good}"
+    assert metrics["image_false_alarms"] == 0, "one in five of four may lie above: the highest is the threshold"
+    scores = evaluate(compose_evaluate(f"run_dir={run_dir}", "threshold.image_rate=0.34"))
+    assert scores["image_threshold"] != metrics["image_threshold"]
+    for fold in range(3):
+        train(tiny_config(f"fold{fold}", "data.folds=3", f"data.fold={fold}"))
+    folds = ",".join(str(tmp_path / f"fold{fold}") for fold in range(3))
+    metrics = evaluate(
+        compose_evaluate(
+            f"run_dir={tmp_path / 'fold0'}", f"calibration.runs=[{folds}]", "threshold.image_rate=0.1", "name=folds"
+        )
+    )
+    assert metrics["image_threshold_normals"] == 12, "every training image, once"
+    with pytest.raises(ValueError, match="is held out twice; name runs of different data.fold"):
+        evaluate(compose_evaluate(f"run_dir={run_dir}", f"calibration.runs=[{run_dir},{run_dir}]"))
+    with pytest.raises(FileNotFoundError, match=r"calibration.root \(=.*\) is no folder"):
+        evaluate(compose_evaluate(f"run_dir={run_dir}", f"calibration.root={tmp_path / 'none'}"))
+
+
+def test_the_streaming_engine_stays_within_its_bounds(run_dir: Path) -> None:
+    exact = evaluate(compose_evaluate(f"run_dir={run_dir}", "name=exact"))
+    streamed = evaluate(compose_evaluate(f"run_dir={run_dir}", "engine=streaming", "name=streamed"))
+    assert (exact["engine"], streamed["engine"]) == ("exact", "streaming")
+    names = [key.removesuffix("_error") for key in streamed if key.endswith("_error")]
+    assert {"pixel_auroc", "pixel_average_precision", "pixel_best_f1"} <= set(names)
+    assert any(name.startswith("aupro_0.3") for name in names)
+    for key in streamed:
+        if "_error" in key:
+            name = key.replace("_error", "")
+            assert abs(streamed[name] - exact[name]) <= streamed[key] + 1e-9
+    with pytest.raises(ValueError, match=r"engine \(='fast'\) must be exact"):
+        evaluate(compose_evaluate(f"run_dir={run_dir}", "engine=fast"))
+
+
+def test_a_run_of_an_older_version_is_refused(run_dir: Path) -> None:
+    config = OmegaConf.load(run_dir / "config.yaml")
+    del config["threshold"]
+    OmegaConf.save(config, run_dir / "config.yaml")
+    with pytest.raises(ValueError, match="is a run of an older version: its config.yaml holds no threshold; train it"):
+        evaluate(compose_evaluate(f"run_dir={run_dir}"))
+
+
+def test_nan_in_a_map_names_the_image(run_dir: Path) -> None:
+    evaluate(compose_evaluate(f"run_dir={run_dir}"))
+    (path,) = (run_dir / "evaluation").glob("residual-*.npz")
+    kept = dict(np.load(path))
+    kept["test"][3, 0, 5, 5] = np.nan
+    np.savez(path, **kept)
+    with pytest.raises(ValueError, match=r"the map of .*003.png holds NaN"):
+        evaluate(compose_evaluate(f"run_dir={run_dir}"))
+
+
+def test_constant_maps_are_scored(run_dir: Path) -> None:
+    evaluate(compose_evaluate(f"run_dir={run_dir}"))
+    (path,) = (run_dir / "evaluation").glob("residual-*.npz")
+    np.savez(path, **{name: np.full_like(values, 0.25) for name, values in np.load(path).items()})
+    metrics = evaluate(compose_evaluate(f"run_dir={run_dir}"))
+    assert metrics["pixel_auroc"] == metrics["image_auroc"] == 0.5
+    assert metrics["aupro_0.3"] == pytest.approx(0.15)

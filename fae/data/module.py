@@ -63,6 +63,8 @@ class DataModule(lightning.LightningDataModule):
         flip_vertical: mirroring top and bottom is admissible.
         val_fraction: part of the training images that is held out, at least two images.
         val_corruptions: corrupted copies of each held-out image.
+        folds: hold out one of so many equal parts of the training images, in place of `val_fraction`.
+        fold: which part, from 0; a run each for all of them has held out every image once.
         noise_sigma: see `fae.data.noise.anchor`; so is the next.
         noise_clip: whether noisy images are brought back to [0, 1].
         seed: of the split, the order and the corruptions.
@@ -87,6 +89,8 @@ class DataModule(lightning.LightningDataModule):
         flip_vertical: bool = True,
         val_fraction: float = 0.05,
         val_corruptions: int = 4,
+        folds: int | None = None,
+        fold: int = 0,
         noise_sigma: float = 0.0,
         noise_clip: bool = False,
         seed: int = 0,
@@ -96,6 +100,12 @@ class DataModule(lightning.LightningDataModule):
             raise ValueError(f"data.aspect (={aspect!r}) must be one of {ASPECTS}")
         if not 0 < val_fraction < 1:
             raise ValueError(f"data.val_fraction (={val_fraction}) must lie between 0 and 1; the paper uses 0.05")
+        if folds is None and fold != 0:
+            raise ValueError(f"data.fold (={fold}) needs data.folds, the number of parts")
+        if folds is not None and (folds < 2 or not 0 <= fold < folds):
+            raise ValueError(
+                f"data.fold (={fold}) must lie in 0 to data.folds - 1, and data.folds (={folds}) be 2 or more"
+            )
         for name, value in (
             ("data.batch_size", batch_size),
             ("data.val_corruptions", val_corruptions),
@@ -110,6 +120,7 @@ class DataModule(lightning.LightningDataModule):
         self.aspect, self.crop_sizes = aspect, crop_sizes
         self.symmetry = (rotate, flip_horizontal, flip_vertical)
         self.val_fraction, self.val_corruptions = val_fraction, val_corruptions
+        self.folds, self.fold = folds, fold
         self.noise_sigma, self.noise_clip = check_sigma(noise_sigma), noise_clip
         self.seed = seed
         self.notes: list[str] = []  # what a reader of the results must know about the data
@@ -130,16 +141,29 @@ class DataModule(lightning.LightningDataModule):
         if hasattr(self, "train"):
             return
         samples = self.index.train
-        held_out = min(len(samples) - 1, max(2, round(self.val_fraction * len(samples))))
         order = torch.randperm(len(samples), generator=generator(self.seed, SPLIT)).tolist()
-        self.val = self._decode([samples[i] for i in sorted(order[:held_out])])
-        self.train = self._decode([samples[i] for i in sorted(order[held_out:])])
-        self.test = self._decode(self.index.test)
+        if self.folds is None:
+            held_out = order[: min(len(samples) - 1, max(2, round(self.val_fraction * len(samples))))]
+        elif len(samples) < 2 * self.folds:
+            raise ValueError(
+                f"data.folds (={self.folds}) needs two images a part, there are {len(samples)}; "
+                f"use {max(2, len(samples) // 2)} or fewer"
+            )
+        else:
+            held_out = order[self.fold :: self.folds]
+        self.val = self.decode([samples[i] for i in sorted(held_out)])
+        self.train = self.decode([samples[i] for i in sorted(set(order) - set(held_out))])
+        self.test = self.decode(self.index.test)
         self.mask, self.has_mask = self._decode_masks()
         height, width = self.train.image.shape[-2:]
         self.stages = crop_stages(self.crop_sizes, (height, width))
 
-    def _decode(self, samples: Sequence[Sample]) -> Split:
+    def decode(self, samples: Sequence[Sample]) -> Split:
+        """Read images and bring them to the size of this data set.
+
+        Raises:
+            ValueError: a file is unreadable, or sizes differ.
+        """
         images, contents, shapes = [], [], []
         for sample in samples:
             image = read_image(sample.path)
@@ -213,6 +237,14 @@ class DataModule(lightning.LightningDataModule):
         batches = [Images(split.image[which], which) for which in samples]
         return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
 
+    def damaged(self) -> Iterator[Batch]:
+        """The held-out images with the damage that validation sees, at their full size."""
+        for raw in self.val_dataloader():
+            yield self._damaged(raw)
+
+    def _damaged(self, raw: Raw) -> Batch:
+        return self._corrupt(raw.image.float() / 255, generator(self.seed, VALIDATE, raw.step))
+
     def on_after_batch_transfer(self, batch: Raw | Images, dataloader_idx: int) -> Batch | Images:
         """Scale to [0, 1]; crop, augment, corrupt and add noise for training; corrupt alike in every validation."""
         if isinstance(batch, Images):
@@ -220,8 +252,7 @@ class DataModule(lightning.LightningDataModule):
         assert self.trainer is not None
         if self.trainer.training:
             return self.training_batch(batch, self.trainer.global_rank)
-        random = generator(self.seed, VALIDATE, batch.step)
-        return self._corrupt(batch.image.float() / 255, random)
+        return self._damaged(batch)
 
     def in_last_stage(self, steps: int) -> bool:
         """Whether the last of so many steps saw the largest crops."""

@@ -10,6 +10,7 @@ class Sum:
     """Sum over the pixels, Bauer et al. 2022, section 3.1; faint specks drown in it."""
 
     name = "sum"
+    level: float | None = None
 
     def calibrate(self, anomaly_map: Tensor) -> None:
         """Nothing to learn."""
@@ -23,6 +24,7 @@ class Max:
     """The highest pixel; the area of a defect does not count."""
 
     name = "max"
+    level: float | None = None
 
     def calibrate(self, anomaly_map: Tensor) -> None:
         """Nothing to learn."""
@@ -43,6 +45,7 @@ class Top:
     """
 
     name = "top"
+    level: float | None = None
 
     def __init__(self, fraction: float = 0.01) -> None:
         if not 0 < fraction <= 1:
@@ -72,6 +75,7 @@ class Contrast:
     """
 
     name = "contrast"
+    level: float | None = None
 
     def __init__(self, fraction: float = 0.01) -> None:
         self.top = Top(fraction)
@@ -98,12 +102,12 @@ class Excess:
     """
 
     name = "excess"
+    level: float | None = None
 
     def __init__(self, quantile: float = 0.999) -> None:
         if not 0 < quantile <= 1:
             raise ValueError(f"quantile (={quantile}) must lie in (0, 1]; 1 is the largest normal pixel")
         self.quantile = quantile
-        self.level: float | None = None
 
     def calibrate(self, anomaly_map: Tensor) -> None:
         """Find the level from maps `(N, 1, H, W)` of held-out normal images."""

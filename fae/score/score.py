@@ -10,7 +10,8 @@ from fae.types import ImageScore
 class Score:
     """From reconstructions to anomaly maps and image scores, Bauer et al. 2022, eqs. 2, 3, 13 and 14.
 
-    Needs no network: all of it can change without retraining.
+    Needs no network: all of it can change without retraining. What `calibrate` learns is `damping`, `(1, 1, H, W)`
+    where t > 0, and the image score's `level`.
 
     Args:
         image_score: reduces a map to one number.
@@ -33,7 +34,7 @@ class Score:
         self.image_score = image_score
         self.residual = residual
         self.k, self.n, self.t = k, n, t
-        self._damping: Tensor | None = None
+        self.damping: Tensor | None = None
 
     def residual_map(self, image: Tensor, reconstruction: Tensor) -> Tensor:
         """`(B, 3, H, W)` both to `(B, 1, H, W)`; see `fae.score.residual`."""
@@ -48,8 +49,8 @@ class Score:
         """
         maps = smooth(residual, self.k, self.n)
         if self.t > 0:
-            self._damping = damping(maps, self.t)
-            maps = maps * self._damping
+            self.damping = damping(maps, self.t)
+            maps = maps * self.damping
         self.image_score.calibrate(maps[content].view(1, 1, 1, -1))
 
     def anomaly_map(self, residual: Tensor) -> Tensor:
@@ -60,9 +61,9 @@ class Score:
         """
         maps = smooth(residual, self.k, self.n)
         if self.t > 0:
-            if self._damping is None:
+            if self.damping is None:
                 raise RuntimeError(f"t (={self.t}) needs calibrate(residuals of normal images) first")
-            maps = maps * self._damping
+            maps = maps * self.damping
         return maps
 
 

@@ -1,0 +1,231 @@
+"""A finished run as a detector: an image in; map, score and decision out. Needs neither its data set nor a trainer."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from hydra.utils import instantiate
+from numpy.typing import NDArray
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from fae.assembly import build_module, checkpoint_of, load_checkpoint
+from fae.data.fit import fit
+from fae.files import whole
+from fae.image import Array, read_image
+from fae.model.tiled import reconstruct_tiled
+from fae.run_folder import finished_config
+from fae.score.score import Score, image_scores
+
+DETECTOR = "detector.pt"
+_FORMAT = 1
+SIZES = ("run", "native")
+
+
+class Detection(NamedTuple):
+    """What a detector says of one image."""
+
+    anomaly_map: NDArray[np.float32]
+    """`(H, W)`, in the image's own pixels; higher means more anomalous."""
+    score: float
+    anomalous: bool | None
+    """Whether the score exceeds the threshold; None where there is no threshold."""
+    mask: NDArray[np.bool_] | None
+    """`(H, W)`, where the map exceeds the threshold for pixels; None where there is none."""
+
+
+def save_detector(
+    path: Path,
+    cfg: DictConfig,
+    run_dir: Path,
+    score: Score,
+    image_size: Sequence[int],
+    thresholds: tuple[float | None, float | None],
+    colour_limit: float,
+) -> None:
+    """Write what a run's weights need besides, to score an image: plain values and tensors, no pickled code.
+
+    Args:
+        path: of the file.
+        cfg: the run's configuration, with the score that was calibrated.
+        run_dir: the run's folder, whose checkpoint this belongs to.
+        score: calibrated.
+        image_size: `(height, width)` of the maps.
+        thresholds: of images and of pixels, None where there is none.
+        colour_limit: value of the brightest colour in pictures.
+    """
+    state = {
+        "format": _FORMAT,
+        "checkpoint": _digest(checkpoint_of(run_dir)),
+        "score": OmegaConf.to_container(cfg.score, resolve=True),
+        "damping": score.damping,
+        "level": score.image_score.level,
+        "image_size": list(image_size),
+        "thresholds": list(thresholds),
+        "colour_limit": colour_limit,
+    }
+    with whole(path) as draft:
+        torch.save(state, draft)
+
+
+class Detector:
+    """Scores single images as the run that it comes from scored its test images.
+
+    Args:
+        reconstruct: `(1, 3, H, W)` in [0, 1] to the same, at any size.
+        score: calibrated.
+        image_size: `(height, width)` that the run's images were brought to.
+        aspect: how; None where they were used as they are.
+        thresholds: of images and of pixels; None decides nothing.
+        colour_limit: value of the brightest colour in pictures.
+        weights: sixteen hexadecimal digits of the checkpoint.
+        size: "run" brings images to the run's size; "native" takes them as they are.
+
+    Raises:
+        ValueError: there is no such size, or the score holds an average map and cannot be native.
+    """
+
+    def __init__(
+        self,
+        reconstruct: Callable[[Tensor], Tensor],
+        score: Score,
+        image_size: tuple[int, int],
+        aspect: str | None,
+        thresholds: tuple[float | None, float | None],
+        colour_limit: float,
+        weights: str,
+        size: str = "run",
+    ) -> None:
+        if size not in SIZES:
+            raise ValueError(f"size (={size!r}) must be run, as in training, or native, the images' own")
+        if size == "native" and score.damping is not None:
+            raise ValueError(
+                f"size (={size}) needs score.t = 0 (it is {score.t:g}), as the average map has the run's size; "
+                "evaluate the run with score.t=0 and name that evaluation"
+            )
+        self.reconstruct, self.score, self.image_size = reconstruct, score, image_size
+        self.aspect, self.size, self.colour_limit = aspect, size, colour_limit
+        self.weights = weights
+        self.image_threshold, self.pixel_threshold = thresholds
+
+    def __call__(self, image: Array | Path | str) -> Detection:
+        """Score one image.
+
+        Args:
+            image: a file, or uint8 `(H, W, 3)` RGB or `(H, W)` grey.
+
+        Raises:
+            ValueError: the file is no image, the array has another shape or type, or the map holds NaN.
+        """
+        pixels = read_image(Path(image)) if isinstance(image, str | Path) else _as_rgb(image)
+        fitted, content = self._fit(pixels)
+        batch = torch.tensor(fitted).permute(2, 0, 1)[None].float() / 255
+        residual = self.score.residual_map(batch, self.reconstruct(batch))
+        inside = torch.zeros(1, 1, *fitted.shape[:2], dtype=torch.bool)
+        inside[..., : content[0], : content[1]] = True
+        maps = self.score.anomaly_map(residual) * inside
+        if maps.isnan().any():
+            raise ValueError("the map holds NaN; look for NaN in the weights")
+        score = float(image_scores(self.score.image_score, maps, inside))
+        anomaly_map = _resize(maps[0, 0, : content[0], : content[1]].numpy(), pixels.shape[:2])
+        return Detection(
+            anomaly_map,
+            score,
+            None if self.image_threshold is None else score > self.image_threshold,
+            None if self.pixel_threshold is None else anomaly_map > self.pixel_threshold,
+        )
+
+    def _fit(self, pixels: Array) -> tuple[Array, tuple[int, int]]:
+        height, width = pixels.shape[:2]
+        if self.size == "native":
+            return pixels, (height, width)
+        if self.aspect is None and (height, width) != self.image_size:
+            raise ValueError(
+                f"the image has {height}×{width} pixels, those of training {self.image_size[0]}×{self.image_size[1]} "
+                "as they are; bring it to that scale, or use size=native if its pixels are as large as theirs"
+            )
+        return fit(pixels, self.image_size, self.aspect or "stretch")
+
+
+def load(
+    run_dir: str | Path, evaluation: str | None = None, size: str = "run", tile: int | None = None, device: str = "auto"
+) -> Detector:
+    """Load a finished run as a detector.
+
+    Args:
+        run_dir: the run's folder.
+        evaluation: the name of one that `fae.evaluate` wrote, for its k, n, t and thresholds; None: the run's own.
+        size: "run" brings images to the size of training and the map back; "native" takes them as they are.
+        tile: px, a multiple of 8; bounds the memory of large images, see `fae.model.tiled`; None: whole images at once.
+        device: "auto", "cpu", "cuda", …
+
+    Raises:
+        ValueError: the folder holds no finished run, or one of another version; a value is wrong.
+        FileNotFoundError: there is no such evaluation.
+    """
+    folder = Path(run_dir)
+    cfg = finished_config(folder)
+    path = folder / DETECTOR if evaluation is None else folder / "evaluation" / f"{evaluation}.pt"
+    if not path.is_file():
+        raise FileNotFoundError(f"no {path}: evaluate the run again, python -m fae.evaluate run_dir={folder}")
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        known = state["format"] == _FORMAT
+    except (RuntimeError, KeyError, TypeError, UnpicklingError) as error:
+        raise ValueError(f"{path} is no detector ({str(error).splitlines()[0]}); evaluate the run again") from error
+    if not known:
+        raise ValueError(f"{path} has format {state['format']}, this version reads {_FORMAT}; evaluate the run again")
+    if state["checkpoint"] != _digest(checkpoint_of(folder)):
+        raise ValueError(f"{path} belongs to other weights than {checkpoint_of(folder)}; evaluate the run again")
+    score: Score = instantiate(OmegaConf.create(state["score"]), _convert_="all")
+    score.damping, score.image_score.level = state["damping"], state["level"]
+    module = build_module(cfg, score)
+    load_checkpoint(module, cfg, folder)
+    place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    module.to(place).eval()
+    half = str(cfg.trainer.precision).startswith("bf16")
+
+    def reconstruct(image: Tensor) -> Tensor:
+        with torch.inference_mode(), torch.autocast(place.type, torch.bfloat16, enabled=half):
+            there = image.to(place, memory_format=torch.channels_last)
+            return (module(there) if tile is None else reconstruct_tiled(module.model, there, tile)).cpu()
+
+    own_size = cfg.data.image_size is None
+    height, width = state["image_size"]
+    image_threshold, pixel_threshold = state["thresholds"]
+    return Detector(
+        reconstruct,
+        score,
+        (height, width),
+        None if own_size else cfg.data.aspect,
+        (image_threshold, pixel_threshold),
+        state["colour_limit"],
+        state["checkpoint"],
+        size,
+    )
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _as_rgb(image: Array) -> Array:
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
+        raise ValueError(
+            f"image (shape {image.shape}, {image.dtype}) must be uint8, (height, width, 3) in RGB or (height, width) "
+            "in grey; convert it first"
+        )
+    return np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
+
+
+def _resize(anomaly_map: NDArray[np.float32], size: tuple[int, ...]) -> NDArray[np.float32]:
+    if anomaly_map.shape == size:
+        return anomaly_map
+    shrinks = size[0] < anomaly_map.shape[0] and size[1] < anomaly_map.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(anomaly_map, (size[1], size[0]), interpolation=method), dtype=np.float32)

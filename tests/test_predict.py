@@ -1,0 +1,259 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+from PIL import Image
+
+import fae
+from fae.config import conf_dir, register
+from fae.predict import predict
+from fae.train import train
+from tests.conftest import textured, write_tiny
+
+Build = Callable[..., DictConfig]
+
+
+def compose_predict(*overrides: str) -> DictConfig:
+    register()
+    with initialize_config_dir(conf_dir(), version_base="1.3"):
+        return compose("predict", list(overrides))
+
+
+def rows(output: Path) -> dict[str, dict[str, str]]:
+    with (output / "predictions.csv").open(newline="", encoding="utf-8") as file:
+        return {Path(row["path"]).name: row for row in csv.DictReader(file)}
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of twelve steps with enough held-out normals for both thresholds."""
+    from tests.conftest import compose_train
+
+    folder = tmp_path_factory.mktemp("predict")
+    os.environ |= {"WANDB_MODE": "disabled", "FAE_CACHE_DIR": str(folder / "cache")}
+    tiny = write_tiny(folder / "tiny", train=24)
+    train(
+        compose_train(
+            *("experiment=quick", "data=folder", f"data.root={tiny}", "category=generic", f"run_dir={folder / 'run'}"),
+            *(
+                "model.width=4",
+                "data.image_size=32",
+                "data.batch_size=4",
+                "data.val_fraction=0.5",
+                "trainer.max_steps=12",
+            ),
+            *("trainer.val_check_interval=4", "callback.last.every_n_steps=4", "trainer.precision=32-true"),
+            *("trainer.accelerator=cpu", "trainer.enable_progress_bar=false", "~callback.progress", "pictures=1"),
+            *("threshold.image_rate=0.1", "threshold.pixel_rate=0.01"),
+        )
+    )
+    return folder / "run"
+
+
+def test_the_detector_says_what_the_run_said_of_its_test_images(run_dir: Path) -> None:
+    detector = fae.load(run_dir)
+    metrics = json.loads((run_dir / "metrics.json").read_text())
+    assert (detector.image_threshold, detector.pixel_threshold) == (
+        metrics["image_threshold"],
+        metrics["pixel_threshold"],
+    )
+    with (run_dir / "scores.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            found = detector(Path(row["path"]))
+            assert found.score == pytest.approx(float(row["score"]), rel=1e-4)
+            assert found.anomalous == (found.score > metrics["image_threshold"])
+            assert found.anomaly_map.shape == found.mask.shape == (32, 32)
+            assert (found.mask == (found.anomaly_map > metrics["pixel_threshold"])).all()
+            array = np.asarray(Image.open(row["path"]))
+            assert detector(array).score == found.score
+
+
+def test_maps_are_in_the_pixels_of_the_image(run_dir: Path) -> None:
+    rng = np.random.default_rng(1)
+    image = textured(rng, 64, 96)
+    image[20:40, 60:80] = 255
+    found = fae.load(run_dir)(image)
+    assert found.anomaly_map.shape == (64, 96)
+    row, column = np.unravel_index(found.anomaly_map.argmax(), found.anomaly_map.shape)
+    assert 14 <= row <= 46
+    assert 54 <= column <= 86
+    native = fae.load(run_dir, size="native")
+    small = textured(rng, 32, 32)
+    assert native(small).score == fae.load(run_dir)(small).score
+    np.testing.assert_allclose(
+        fae.load(run_dir, size="native", tile=16)(image).anomaly_map, native(image).anomaly_map, atol=1e-5
+    )
+
+
+def test_what_is_no_image_is_refused(run_dir: Path, tmp_path: Path) -> None:
+    detector = fae.load(run_dir)
+    for wrong in (np.zeros((8, 8, 4), np.uint8), np.zeros((8, 8, 3), np.float32), np.zeros((2, 8, 8, 3), np.uint8)):
+        with pytest.raises(ValueError, match=r"must be uint8, \(height, width, 3\) in RGB"):
+            detector(wrong)
+    grey = textured(np.random.default_rng(0))[..., 0]
+    assert detector(grey).score == detector(np.repeat(grey[..., None], 3, axis=2)).score
+    with pytest.raises(ValueError, match=r"size \(='huge'\) must be run"):
+        fae.load(run_dir, size="huge")
+    with pytest.raises(ValueError, match=r"tile \(=12\) must be a multiple of 8"):
+        fae.load(run_dir, tile=12)(grey)
+    with pytest.raises(ValueError, match="is no run of fae.train"):
+        fae.load(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"no .*other.pt: evaluate the run again"):
+        fae.load(run_dir, evaluation="other")
+
+
+def test_a_detector_belongs_to_its_weights_and_its_version(run_dir: Path, tmp_path: Path) -> None:
+    path = run_dir / "detector.pt"
+    original = path.read_bytes()
+    state = torch.load(path, weights_only=True)
+    try:
+        for change, message in (
+            ({"checkpoint": "0" * 16}, "belongs to other weights than"),
+            ({"format": 99}, "has format 99, this version reads 1"),
+        ):
+            torch.save(state | change, path)
+            with pytest.raises(ValueError, match=message):
+                fae.load(run_dir)
+        path.write_bytes(b"no detector")
+        with pytest.raises(ValueError, match="is no detector"):
+            fae.load(run_dir)
+    finally:
+        path.write_bytes(original)
+
+
+def test_folders_globs_and_lists(run_dir: Path, tmp_path: Path) -> None:
+    test = run_dir.parent / "tiny" / "test"
+    output = tmp_path / "out"
+    assert predict(compose_predict(f"run_dir={run_dir}", f"input={test}", f"output={output}")) == 0
+    with (output / "predictions.csv").open(newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    assert len(table) == 8
+    detector = fae.load(run_dir)
+    for row in table:
+        path = Path(row["path"])
+        found = detector(path)
+        assert float(row["score"]) == found.score
+        assert row["anomalous"] == str(found.anomalous)
+        assert int(row["area"]) == found.mask.sum()
+        name = f"{path.parent.name}/{path.name}"
+        np.testing.assert_array_equal(np.asarray(Image.open(output / "maps" / f"{name}.tiff")), found.anomaly_map)
+        np.testing.assert_array_equal(np.asarray(Image.open(output / "masks" / f"{name}.png")) > 0, found.mask)
+        assert np.asarray(Image.open(output / "overlays" / f"{name}.png")).shape == (32, 32, 3)
+        if found.mask.any():
+            x, y, w, h = (int(row[key]) for key in ("left", "top", "width", "height"))
+            assert found.mask[y : y + h, x : x + w].any(axis=0).all()
+            assert found.mask[y : y + h, x : x + w].any(axis=1).all()
+        else:
+            assert row["left"] == ""
+    some = tmp_path / "some"
+    inputs = f"input=['{test}/good/*.png','{test}/square/000.png']"
+    predict(compose_predict(f"run_dir={run_dir}", inputs, f"output={some}", "write.map=false", "write.overlay=false"))
+    assert len(list((some / "masks").rglob("*.png"))) == 5
+    assert not (some / "maps").exists()
+    with pytest.raises(FileNotFoundError, match=r"input \(=nowhere\) is no file, no folder with images and no glob"):
+        predict(compose_predict(f"run_dir={run_dir}", "input=nowhere", f"output={tmp_path / 'x'}"))
+    assert not (tmp_path / "x").exists()
+
+
+def test_bad_files_are_reported_and_the_rest_is_done(run_dir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    good = textured(np.random.default_rng(0))
+    Image.fromarray(good).save(folder / "a.png")
+    (folder / "b.png").write_bytes(b"not a picture")
+    (folder / "c.jpg").write_bytes((folder / "a.png").read_bytes()[:200])
+    Image.fromarray(good).save(folder / "d.png")
+    (folder / "notes.txt").write_text("no image")
+    command = [sys.executable, "-m", "fae.predict", f"run_dir={run_dir}", f"input={folder}", f"output={tmp_path / 'o'}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 3, done.stderr
+    assert "4 image(s), 2 of them could not be scored" in done.stdout
+    table = rows(tmp_path / "o")
+    assert "cannot be read as an image" in table["b.png"]["error"]
+    assert "cannot be read as an image" in table["c.jpg"]["error"]
+    assert table["b.png"]["score"] == ""
+    assert table["a.png"]["score"] == table["d.png"]["score"] != ""
+    assert {p.name for p in (tmp_path / "o" / "maps").iterdir()} == {"a.png.tiff", "d.png.tiff"}
+
+
+def test_it_goes_on_where_it_was_killed(run_dir: Path, tmp_path: Path) -> None:
+    folder, output = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(300):
+        Image.fromarray(textured(rng)).save(folder / f"{i:03d}.png")
+    command = [sys.executable, "-m", "fae.predict", f"run_dir={run_dir}", f"input={folder}", f"output={output}"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    draft = output / ".predictions.csv.part"
+    deadline = time.monotonic() + 100
+    while time.monotonic() < deadline and not (draft.is_file() and draft.read_bytes().count(b"\n") > 20):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (output / "predictions.csv").exists(), "the table appears when all is done"
+    before = draft.read_text().splitlines()
+    assert 20 < len(before) < 301
+    with draft.open("a") as file:
+        file.write("/torn/li")  # as if the process had died while writing
+    arguments = (f"run_dir={run_dir}", f"input={folder}", f"output={output}")
+    assert predict(compose_predict(*arguments)) == 0
+    lines = (output / "predictions.csv").read_text().splitlines()
+    assert lines[: len(before) - 1] == before[:-1]
+    assert len(lines) == 301
+    assert len(rows(output)) == 300
+    assert not draft.exists()
+    # A finished folder takes further images, and keeps what it has.
+    stamp = (output / "maps" / "000.png.tiff").stat().st_mtime_ns
+    Image.fromarray(textured(rng)).save(folder / "new.png")
+    predict(compose_predict(*arguments))
+    assert len(rows(output)) == 301
+    assert (output / "maps" / "000.png.tiff").stat().st_mtime_ns == stamp
+    with pytest.raises(ValueError, match=r"holds predictions made otherwise \(threshold, thresholds\)"):
+        predict(compose_predict(*arguments, "threshold.image=0.5"))
+    with pytest.raises(ValueError, match="holds other files and no predictions"):
+        predict(compose_predict(f"run_dir={run_dir}", f"input={folder}", f"output={folder}"))
+
+
+def test_without_thresholds_it_scores_and_says_what_is_missing(
+    tiny_config: Build, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics = train(tiny_config("few"))
+    assert metrics["image_threshold"] is None
+    assert "needs at least 19 held-out normal images, there are 2" in metrics["image_threshold_undefined"]
+    arguments = (f"run_dir={tmp_path / 'few'}", f"input={tiny / 'test' / 'good'}")
+    predict(compose_predict(*arguments, f"output={tmp_path / 'o'}"))
+    assert "NOTE: no decision" in capsys.readouterr().out
+    assert {row["anomalous"] for row in rows(tmp_path / "o").values()} == {""}
+    predict(compose_predict(*arguments, f"output={tmp_path / 'p'}", "threshold.image=0", "threshold.pixel=1e9"))
+    table = rows(tmp_path / "p").values()
+    assert {(row["anomalous"], row["area"], row["regions"], row["left"]) for row in table} == {("True", "0", "0", "")}
+
+
+def test_images_of_another_size_than_those_of_training(tiny_config: Build, tiny: Path, tmp_path: Path) -> None:
+    """Without data.image_size the scale of a picture is its own: nothing is resized behind the user's back."""
+    train(tiny_config("own", "data.image_size=null", "category.t=50"))
+    detector = fae.load(tmp_path / "own")
+    image = textured(np.random.default_rng(0), 40, 32)
+    with pytest.raises(ValueError, match=r"has 40×32 pixels, those of training 32×32 .* use size=native"):
+        detector(image)
+    with pytest.raises(ValueError, match=r"size \(=native\) needs score.t = 0 \(it is 50\)"):
+        fae.load(tmp_path / "own", size="native")
+
+
+def test_nan_in_the_weights_is_an_error_of_each_file(tiny_config: Build, tiny: Path, tmp_path: Path) -> None:
+    train(tiny_config("nan"))
+    detector = fae.load(tmp_path / "nan")
+    detector.reconstruct = lambda image: image * float("nan")
+    with pytest.raises(ValueError, match="the map holds NaN"):
+        detector(textured(np.random.default_rng(0)))
