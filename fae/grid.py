@@ -23,6 +23,7 @@ from fae.score.smoothing import check_smoothing, smooth
 from fae.types import ImageScore
 
 _AUPRO = f"aupro_{LIMITS[0]}"
+_PRECISION = 1e-4  # of the AUROC of pixels from counts
 
 
 class Setting(NamedTuple):
@@ -137,7 +138,7 @@ class Grid:
 
 
 def best(rows: Sequence[Row], column: str) -> Setting:
-    """The setting that is highest in a column; of equals the one that changes the residuals least.
+    """The setting that is highest in a column; of those within the counts' precision the one that does least.
 
     Raises:
         ValueError: the column is undefined, as a class is missing.
@@ -145,14 +146,16 @@ def best(rows: Sequence[Row], column: str) -> Setting:
     defined = [row for row in rows if not np.isnan(getattr(row, column))]
     if not defined:
         raise ValueError(f"no setting can be chosen by {column}: the images hold one class of pixels alone")
-    return max(defined, key=lambda row: (getattr(row, column), -row.n, -row.k, -row.t)).setting
+    highest = max(getattr(row, column) for row in defined)
+    equal = [row.setting for row in defined if getattr(row, column) >= highest - _PRECISION]
+    return min(equal, key=lambda setting: (setting.n, setting.k, setting.t))
 
 
 def table(rows: Sequence[Row], chosen: dict[str, Setting]) -> Table:
     """For the terminal; `chosen` maps a protocol to its setting."""
     result = Table(title="pixels by counts, within 1e-4; val: damaged held-out images")
     for name in Row._fields:
-        result.add_column(name, justify="right")
+        result.add_column(name.replace("_pixel_", "\npixel_").replace("_auroc", "\nauroc"), justify="right")
     result.add_column("chosen by")
     for row in rows:
         names = [name for name, setting in chosen.items() if setting == row.setting]

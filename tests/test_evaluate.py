@@ -163,7 +163,9 @@ def test_selection_without_defects_never_looks_at_the_test_images(run_dir: Path,
         "validation: k, n, t of 12 settings by pixel AUROC on 2 held-out normal"
     )
     rows = grid_rows(run_dir)
-    chosen = max(rows, key=lambda row: row["val_pixel_auroc"])
+    highest = max(row["val_pixel_auroc"] for row in rows)
+    near = [row for row in rows if row["val_pixel_auroc"] >= highest - 1e-4]  # counts tell no more
+    chosen = min(near, key=lambda row: (row["n"], row["k"], row["t"]))
     assert (by_validation["k"], by_validation["n"], by_validation["t"]) == (chosen["k"], chosen["n"], chosen["t"])
     oracle = evaluate(compose_evaluate(f"run_dir={run_dir}", *GRID, "select=oracle", "name=oracle"))
     assert oracle["protocol"].startswith("test (oracle): ")
