@@ -91,18 +91,21 @@ def _choose(grid: Grid, run: Scored, select: str | None) -> tuple[Setting, str |
     data, residual = run.data, run.residuals
     label = torch.tensor([sample.label for sample in data.test.samples], dtype=torch.bool).numpy()
     judged = data.test.content & data.has_mask.view(-1, 1, 1, 1)
-    damaged, mask = run.damaged
-    inside = data.val.content.repeat(data.val_corruptions, 1, 1, 1)
+    damaged = None
+    if select == "validation":
+        damaged = Labelled(*run.damaged, data.val.content.repeat(data.val_corruptions, 1, 1, 1))
     rows = grid.sweep(
         run.score.image_score,
         Normals(residual.val, data.val.content),
-        Labelled(damaged, mask, inside),
+        damaged,
         Labelled(residual.test, data.mask, judged),
         data.test.content,
         label,
     )
     fixed = Setting(run.score.k, run.score.n, float(run.score.t))
-    chosen = {"fixed": fixed, "validation": best(rows, "val_pixel_auroc")}
+    chosen = {"fixed": fixed}
+    if damaged is not None:
+        chosen["validation"] = best(rows, "val_pixel_auroc")
     if judged.any():
         chosen["oracle"] = best(rows, "pixel_auroc")
     stem = f"grid-{run.name.split('-')[0]}-{run.name.split('-')[-1]}"

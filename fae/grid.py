@@ -1,6 +1,7 @@
 """Every k, n and t from one pass of the network: what each is worth, on damaged held-out and on test images."""
 
 import csv
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from fae.score.smoothing import check_smoothing, smooth
 from fae.types import ImageScore
 
 _AUPRO = f"aupro_{LIMITS[0]}"
+_CHUNK = 16  # images
 _PRECISION = 1e-4  # of the AUROC of pixels from counts
 
 
@@ -103,7 +105,7 @@ class Grid:
         self,
         image_score: ImageScore,
         held_out: Normals,
-        damaged: Labelled,
+        damaged: Labelled | None,
         test: Labelled,
         content: Tensor,
         label: NDArray[np.bool_],
@@ -113,28 +115,46 @@ class Grid:
         Args:
             image_score: calibrated here, for each.
             held_out: residuals of the held-out normal images, not smoothed.
-            damaged: the same images with seeded damage.
+            damaged: the same images with seeded damage; None leaves `val_pixel_auroc` undefined.
             test: the test images.
             content: like the test images' residuals; False where an image was padded.
             label: `(N,)`, True for an anomalous test image.
         """
         rows = []
-        for k, n, (normal, broken, maps) in self.smoothed(held_out.anomaly_map, damaged.residual, test.residual):
+        broken = damaged.residual if damaged else test.residual[:0]
+        for k, n, (normal, hurt, maps) in self.smoothed(held_out.anomaly_map, broken, test.residual):
             for t in self.t:
-                factor = damping(normal, t) if t > 0 else torch.ones(1)
-                image_score.calibrate((normal * factor)[held_out.content].view(1, 1, 1, -1))
-                scores = image_scores(image_score, maps * factor * content, content).numpy()
-                by_image = auroc(scores[~label], scores[label])
-                found = _pixels(maps * factor, test, regions=True)
+                factor = damping(normal, t) if t > 0 else None
+                calm = normal if factor is None else normal * factor
+                image_score.calibrate(calm[held_out.content].view(1, 1, 1, -1))
+                found = StreamingPixelMetrics(regions=True)
+                scores = []
+                for chunk, inside in zip(_count(found, maps, factor, test), torch.split(content, _CHUNK), strict=True):
+                    scores.append(image_scores(image_score, chunk, inside))
+                values = torch.cat([torch.zeros(0), *scores]).numpy()
+                by_image = auroc(values[~label], values[label])
+                by_damage = float("nan")
+                if damaged is not None:
+                    of_damage = StreamingPixelMetrics()
+                    deque(_count(of_damage, hurt, factor, damaged), maxlen=0)
+                    by_damage = float(of_damage.compute()["auroc"])
+                measures = found.compute()
                 rows.append(
                     Row(
-                        *(k, n, float(t)),
-                        _pixels(broken * factor, damaged, regions=False)["auroc"],
-                        *(found["auroc"], found[_AUPRO]),
+                        *(k, n, float(t), by_damage),
+                        *(float(measures["auroc"]), float(measures[_AUPRO])),
                         float("nan") if by_image is None else by_image,
                     )
                 )
         return rows
+
+
+def _count(metric: StreamingPixelMetrics, maps: Tensor, factor: Tensor | None, known: Labelled) -> Iterator[Tensor]:
+    """Count pixels a few images at a time, which stay in the processor's cache; yields their maps."""
+    for chunk, *rest in zip(*(torch.split(part, _CHUNK) for part in (maps, known.mask, known.judged)), strict=True):
+        damped = chunk if factor is None else chunk * factor
+        metric.update(damped, *rest)
+        yield damped
 
 
 def best(rows: Sequence[Row], column: str) -> Setting:
@@ -173,16 +193,28 @@ def write_csv(rows: Sequence[Row], path: Path) -> None:
 
 
 def plot(rows: Sequence[Row], chosen: dict[str, Setting], title: str) -> Figure:
-    """AUROC over (k, n): a row of panels for damaged held-out pixels, test pixels and test images, a column a t."""
-    columns = ("val_pixel_auroc", "pixel_auroc", "image_auroc")
+    """AUROC over (k, n): a row of panels for damaged held-out pixels, test pixels and test images, a column a t.
+
+    Raises:
+        ValueError: nothing is defined, as a class is missing everywhere.
+    """
+    titles = {
+        "val_pixel_auroc": "damaged held-out pixels",
+        "pixel_auroc": "test pixels",
+        "image_auroc": "test images",
+    }
+    columns = [name for name in titles if any(np.isfinite(getattr(row, name)) for row in rows)]
+    if not columns:
+        raise ValueError("grid: no AUROC is defined, as the test images hold one class alone; use select=validation")
     ks, ns, ts = (sorted({row[i] for row in rows}) for i in range(3))
     figure = Figure(figsize=(0.9 + len(ts) * (1.1 + 0.75 * len(ks)), len(columns) * (1 + 0.42 * len(ns))))
     figure.set_layout_engine("constrained")
-    figure.suptitle(title)
+    figure.suptitle(f"AUROC: {title}")
     axes = figure.subplots(len(columns), len(ts), squeeze=False)
     for line, column in zip(axes, columns, strict=True):
         values = np.array([getattr(row, column) for row in rows])
         low, high = (np.nanmin(values), np.nanmax(values)) if np.isfinite(values).any() else (0.0, 1.0)
+        low = min(low, high - 1e-3)  # what does not differ needs no colours
         for axis, t in zip(line, ts, strict=True):
             cells = np.full((len(ns), len(ks)), np.nan)
             for row in rows:
@@ -204,15 +236,9 @@ def plot(rows: Sequence[Row], chosen: dict[str, Setting], title: str) -> Figure:
                 )
             axis.set_xticks(range(len(ks)), [str(k) for k in ks])
             axis.set_yticks(range(len(ns)), [str(n) for n in ns])
-            axis.set_title(f"{column}, t = {t:g}", fontsize=9)
+            axis.set_title(f"{titles[column]}, t = {t:g}", fontsize=9)
             axis.set_xlabel("k (px)")
             axis.set_ylabel("n")
         figure.colorbar(shown, ax=line.tolist())
     figure.supxlabel("F: as configured   V: best on damaged held-out images   O: best on the test images", fontsize=9)
     return figure
-
-
-def _pixels(maps: Tensor, known: Labelled, regions: bool) -> dict[str, float]:
-    metric = StreamingPixelMetrics(regions=regions)
-    metric.update(maps, known.mask, known.judged)
-    return {name: float(value) for name, value in metric.compute().items()}

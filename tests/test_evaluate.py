@@ -142,7 +142,7 @@ GRID = ("grid=default", "grid.k=[3,5]", "grid.n=[0,1,2]", "grid.t=[0,100]")
 
 
 def test_a_grid_says_what_single_settings_say(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    evaluate(compose_evaluate(f"run_dir={run_dir}", *GRID))
+    evaluate(compose_evaluate(f"run_dir={run_dir}", *GRID, "select=validation", "name=chosen"))
     rows = grid_rows(run_dir)
     assert len(rows) == 10, "n = 0 needs no k"
     shown = capsys.readouterr().out

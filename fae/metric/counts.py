@@ -40,8 +40,8 @@ def bins(score: Tensor, bits: int = BITS) -> Tensor:
     """
     pattern = (score + 0.0).view(torch.int32)  # adding zero makes one of the two zeros
     # Negative numbers are stored as sign and magnitude: the larger the magnitude, the lower the bin.
-    pattern ^= (pattern >> 31) & 0x7FFFFFFF
-    return (pattern >> (32 - bits)) + (1 << (bits - 1))
+    pattern ^= (pattern >> 31).bitwise_and_(0x7FFFFFFF)
+    return pattern.bitwise_right_shift_(32 - bits).add_(1 << (bits - 1))
 
 
 def lower_edge(index: int, bits: int = BITS) -> float:
