@@ -8,12 +8,18 @@ import csv
 import json
 from pathlib import Path
 
+_THRESHOLD = (
+    *("threshold_rate", "threshold_normals", "threshold_rate_low", "threshold_rate_high"),
+    *("false_alarms", "detections"),
+)
 COLUMNS = [
     *("dataset", "objective", "corruption", "noise_sigma", "seed"),
     *("image_auroc", "trivial_image_auroc", "pixel_auroc", "trivial_pixel_auroc", "aupro_0.3", "aupro_0.05"),
     *(f"image_auroc_by_{name}" for name in ("sum", "max", "top", "contrast", "excess")),
     *("image_score", "residual", "lam", "k", "n", "t", "image_size", "steps", "checkpoint_step", "seconds"),
-    *("train_images", "test_images", "precision", "device", "git_commit"),
+    *("train_images", "val_images", "test_images", "precision", "device", "git_commit"),
+    *("protocol", "ensemble", "ensemble_scale", "calibration"),
+    *(f"{kind}_{what}" for kind in ("image", "pixel") for what in _THRESHOLD),
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from hydra.utils import get_object, instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from fae.config import check_leaves, conf_dir, nearest
 from fae.train import train
@@ -37,7 +37,18 @@ def test_composes_with_every_category(category: str, experiment: str | None) -> 
 
 LEAVES = [
     (group, choice)
-    for group in ("data", "model", "objective", "corruption", "score", "optimizer", "scheduler", "trainer", "callback")
+    for group in (
+        "data",
+        "model",
+        "objective",
+        "corruption",
+        "score",
+        "threshold",
+        "optimizer",
+        "scheduler",
+        "trainer",
+        "callback",
+    )
     for choice in choices(group)
     if (group, choice) != ("data", "module")
 ]
@@ -54,6 +65,13 @@ def test_every_leaf_instantiates(group: str, choice: str) -> None:
     if group == "scheduler":
         built = built(torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=0.1))
     assert built is not None
+
+
+@pytest.mark.parametrize("choice", choices("grid"))
+def test_every_grid_instantiates(choice: str) -> None:
+    cfg = OmegaConf.load(CONF / "grid" / f"{choice}.yaml")
+    check_leaves(cfg)
+    assert len(instantiate(cfg, _convert_="all")) > 0
 
 
 @pytest.mark.parametrize("choice", choices("score/image_score"))
