@@ -99,6 +99,7 @@ class PredictConfig:
     threshold: GivenThresholds = field(default_factory=GivenThresholds)
     size: str = "run"
     tile: int | None = None
+    overlap: int | None = None
     write: Write = field(default_factory=Write)
     device: str = "auto"
 

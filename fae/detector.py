@@ -18,7 +18,8 @@ from fae.assembly import build_module, checkpoint_of, load_checkpoint
 from fae.data.fit import fit
 from fae.files import whole
 from fae.image import Array, read_image
-from fae.model.tiled import reconstruct_tiled
+from fae.model.autoencoder import SDCAutoencoder
+from fae.model.tiled import reconstruct_overlapping, reconstruct_tiled
 from fae.run_folder import finished_config
 from fae.score.score import Score, image_scores
 
@@ -153,7 +154,12 @@ class Detector:
 
 
 def load(
-    run_dir: str | Path, evaluation: str | None = None, size: str = "run", tile: int | None = None, device: str = "auto"
+    run_dir: str | Path,
+    evaluation: str | None = None,
+    size: str = "run",
+    tile: int | None = None,
+    overlap: int | None = None,
+    device: str = "auto",
 ) -> Detector:
     """Load a finished run as a detector.
 
@@ -162,6 +168,7 @@ def load(
         evaluation: the name of one that `fae.evaluate` wrote, for its k, n, t and thresholds; None: the run's own.
         size: "run" brings images to the size of training and the map back; "native" takes them as they are.
         tile: px, a multiple of 8; bounds the memory of large images, see `fae.model.tiled`; None: whole images at once.
+        overlap: px, a multiple of 8; the whole network on overlapping tiles, which is not exact; None: exact tiles.
         device: "auto", "cpu", "cuda", …
 
     Raises:
@@ -188,12 +195,23 @@ def load(
     load_checkpoint(module, cfg, folder)
     place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     module.to(place).eval()
+    network = module.model
+    if tile is None and overlap is not None:
+        raise ValueError(f"overlap (={overlap}) needs tile, the side of a tile; or leave both out")
+    if tile is not None and overlap is None and not isinstance(network, SDCAutoencoder):
+        raise ValueError(f"tile (={tile}) is exact for the SDC autoencoder alone; set overlap as well")
     half = str(cfg.trainer.precision).startswith("bf16")
 
     def reconstruct(image: Tensor) -> Tensor:
         with torch.inference_mode(), torch.autocast(place.type, torch.bfloat16, enabled=half):
             there = image.to(place, memory_format=torch.channels_last)
-            return (module(there) if tile is None else reconstruct_tiled(module.model, there, tile)).cpu()
+            if tile is None:
+                found: Tensor = module(there)
+            elif overlap is None:
+                found = reconstruct_tiled(network, there, tile)
+            else:
+                found = reconstruct_overlapping(module, there, tile, overlap)
+            return found.cpu()
 
     own_size = cfg.data.image_size is None
     height, width = state["image_size"]

@@ -60,7 +60,7 @@ def predict(cfg: DictConfig) -> int:
         OSError: a file is missing or cannot be written.
     """
     files, root = _files([cfg.input] if isinstance(cfg.input, str) else list(cfg.input))
-    detector = load(cfg.run_dir, cfg.evaluation, cfg.size, cfg.tile, cfg.device)
+    detector = load(cfg.run_dir, cfg.evaluation, cfg.size, cfg.tile, cfg.overlap, cfg.device)
     for kind in ("image", "pixel"):
         if cfg.threshold[kind] is not None:
             setattr(detector, f"{kind}_threshold", float(cfg.threshold[kind]))

@@ -96,6 +96,17 @@ def test_maps_are_in_the_pixels_of_the_image(run_dir: Path) -> None:
     )
 
 
+def test_overlapping_tiles_are_an_option_that_differs(run_dir: Path) -> None:
+    image = textured(np.random.default_rng(1), 64, 96)
+    native = fae.load(run_dir, size="native")(image).anomaly_map
+    wide = fae.load(run_dir, size="native", tile=16, overlap=96)(image).anomaly_map
+    np.testing.assert_allclose(wide, native, atol=1e-5)
+    narrow = fae.load(run_dir, size="native", tile=16, overlap=0)(image).anomaly_map
+    assert np.abs(narrow - native).max() > 1e-4
+    with pytest.raises(ValueError, match=r"overlap \(=8\) needs tile"):
+        fae.load(run_dir, overlap=8)
+
+
 def test_what_is_no_image_is_refused(run_dir: Path, tmp_path: Path) -> None:
     detector = fae.load(run_dir)
     for wrong in (np.zeros((8, 8, 4), np.uint8), np.zeros((8, 8, 3), np.float32), np.zeros((2, 8, 8, 3), np.uint8)):
