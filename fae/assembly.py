@@ -75,8 +75,8 @@ def load_checkpoint(module: FilteringAutoencoder, cfg: DictConfig, run_dir: Path
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         module.load_state_dict(checkpoint["state_dict"])
-    except (RuntimeError, KeyError, UnpicklingError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (RuntimeError, KeyError, EOFError, UnpicklingError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(f"{path} holds no weights for the network of this run ({reason}); train it again") from error
     if path.name == BEST and "best" in cfg.callback:
         best = cfg.callback.best

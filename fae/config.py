@@ -54,6 +54,14 @@ class TrainConfig:
 
 
 @dataclass
+class Calibration:
+    """Where thresholds come from, if not from the held-out images of the run."""
+
+    root: str | None = None
+    runs: list[str] | None = None
+
+
+@dataclass
 class EvaluateConfig:
     """The root keys of conf/evaluate.yaml; all others are refused."""
 
@@ -67,7 +75,7 @@ class EvaluateConfig:
     select: str | None = None
     ensemble: list[str] | None = None
     ensemble_scale: str = "none"
-    calibration: Any = MISSING
+    calibration: Calibration = field(default_factory=Calibration)
     trainer: Any = MISSING
 
 

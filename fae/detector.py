@@ -19,7 +19,7 @@ from fae.data.fit import fit
 from fae.files import whole
 from fae.image import Array, read_image
 from fae.model.autoencoder import SDCAutoencoder
-from fae.model.tiled import reconstruct_overlapping, reconstruct_tiled
+from fae.model.tiled import check_tile, reconstruct_overlapping, reconstruct_tiled
 from fae.run_folder import finished_config
 from fae.score.score import Score, image_scores
 
@@ -82,9 +82,9 @@ class Detector:
         score: calibrated.
         image_size: `(height, width)` that the run's images were brought to.
         aspect: how; None where they were used as they are.
-        thresholds: of images and of pixels; None decides nothing.
+        thresholds: of images and of pixels; None decides nothing, nor does "native" where training resized.
         colour_limit: value of the brightest colour in pictures.
-        weights: sixteen hexadecimal digits of the checkpoint.
+        identity: sixteen hexadecimal digits of all that it was loaded from.
         size: "run" brings images to the run's size; "native" takes them as they are.
 
     Raises:
@@ -99,7 +99,7 @@ class Detector:
         aspect: str | None,
         thresholds: tuple[float | None, float | None],
         colour_limit: float,
-        weights: str,
+        identity: str,
         size: str = "run",
     ) -> None:
         if size not in SIZES:
@@ -111,8 +111,10 @@ class Detector:
             )
         self.reconstruct, self.score, self.image_size = reconstruct, score, image_size
         self.aspect, self.size, self.colour_limit = aspect, size, colour_limit
-        self.weights = weights
-        self.image_threshold, self.pixel_threshold = thresholds
+        self.identity = identity
+        # Maps and sums of larger images are others: thresholds hold at the scale that they were found at.
+        self.rescaled = size == "native" and aspect is not None
+        self.image_threshold, self.pixel_threshold = (None, None) if self.rescaled else thresholds
 
     def __call__(self, image: Array | Path | str) -> Detection:
         """Score one image.
@@ -178,22 +180,25 @@ def load(
     folder = Path(run_dir)
     cfg = finished_config(folder)
     path = folder / DETECTOR if evaluation is None else folder / "evaluation" / f"{evaluation}.pt"
+    again = f"python -m fae.evaluate run_dir={folder} name=again writes one, for evaluation=again"
     if not path.is_file():
-        raise FileNotFoundError(f"no {path}: evaluate the run again, python -m fae.evaluate run_dir={folder}")
+        raise FileNotFoundError(f"no {path}; {again}")
+    if tile is not None:
+        check_tile(tile, overlap or 0)
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         known = state["format"] == _FORMAT
-    except (RuntimeError, KeyError, TypeError, UnpicklingError) as error:
-        raise ValueError(f"{path} is no detector ({str(error).splitlines()[0]}); evaluate the run again") from error
+    except (RuntimeError, KeyError, TypeError, EOFError, UnpicklingError) as error:
+        raise ValueError(f"{path} is no detector ({type(error).__name__}); {again}") from error
     if not known:
-        raise ValueError(f"{path} has format {state['format']}, this version reads {_FORMAT}; evaluate the run again")
+        raise ValueError(f"{path} has format {state['format']}, this version reads {_FORMAT}; {again}")
     if state["checkpoint"] != _digest(checkpoint_of(folder)):
-        raise ValueError(f"{path} belongs to other weights than {checkpoint_of(folder)}; evaluate the run again")
+        raise ValueError(f"{path} belongs to other weights than {checkpoint_of(folder)}; {again}")
     score: Score = instantiate(OmegaConf.create(state["score"]), _convert_="all")
     score.damping, score.image_score.level = state["damping"], state["level"]
     module = build_module(cfg, score)
     load_checkpoint(module, cfg, folder)
-    place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    place = _place(device)
     module.to(place).eval()
     network = module.model
     if tile is None and overlap is not None:
@@ -223,9 +228,18 @@ def load(
         None if own_size else cfg.data.aspect,
         (image_threshold, pixel_threshold),
         state["colour_limit"],
-        state["checkpoint"],
+        _digest(path),
         size,
     )
+
+
+def _place(device: str) -> torch.device:
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device (={device}) cannot be used here; use cpu, or cuda where there is one") from error
 
 
 def _digest(path: Path) -> str:

@@ -1,6 +1,8 @@
 """`python -m fae.evaluate`: score finished runs again, by other k, n, t, residuals, image scores or thresholds."""
 
+import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +46,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     run_dir = Path(cfg.run_dir)
     if cfg.name is not None and Path(cfg.name).name != cfg.name:
         raise ValueError(f"name (={cfg.name}) must be a file's name, without a folder: it goes to {run_dir / FOLDER}")
-    if cfg.select is not None and (cfg.select not in SELECTIONS or cfg.grid is None):
-        raise ValueError(f"select (={cfg.select}) must be one of {', '.join(SELECTIONS)}, and needs grid=default")
-    if cfg.ensemble is not None and cfg.grid is not None:
-        raise ValueError("grid is of one run; choose k, n and t for each run of the ensemble before")
+    _check(cfg)
     run = Scored.open(run_dir, cfg)
     folder = run_dir / FOLDER
     with locked(run_dir):
@@ -58,32 +57,69 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         held_out, maps = together(members, cfg.ensemble_scale)
         image_score = run.score.image_score
         image_score.calibrate(held_out.anomaly_map[held_out.content].view(1, 1, 1, -1))
-        others = [Scored.open(Path(name), cfg) for name in cfg.calibration.runs or []]
-        calibration = pooled(others) if others else None
+        calibration = None
         if cfg.calibration.root is not None:
             calibration = run.normals(Path(cfg.calibration.root))
+        elif cfg.calibration.runs is not None:
+            folds = [Scored.open(Path(name), cfg) for name in cfg.calibration.runs]
+            for fold in folds:
+                fold.set(Setting(run.score.k, run.score.n, run.score.t), None)
+            calibration = pooled(folds, run)
         thresholds = instantiate(run.cfg.threshold, _convert_="all")
         result = measure(image_score, maps, run.data, thresholds, held_out, calibration, run.cfg.engine)
         metrics = facts(run.cfg, run.data, run.score) | result.metrics | run.checkpoint | run.where
         if run.protocol is not None:
             metrics["protocol"] = run.protocol
-        if cfg.calibration.root is not None or others:
-            source = cfg.calibration.root or ", ".join(str(other.run_dir) for other in others)
+        if calibration is not None:
+            source = cfg.calibration.root or ", ".join(cfg.calibration.runs)
             metrics["calibration"] = f"thresholds from normal images of {source}"
-        name = cfg.name or run.name
-        if cfg.ensemble is not None:
-            metrics["ensemble"] = [str(member.run_dir) for member in members]
-            metrics["ensemble_scale"] = cfg.ensemble_scale
-            name = cfg.name or f"ensemble-{cfg.ensemble_scale}-{run.name}"
-        else:
+        name = cfg.name or _name(run, cfg)
+        detector = folder / f"{name}.pt"
+        if cfg.ensemble is None:
             limit = colour_limit(maps if len(maps) else held_out.anomaly_map)
             both = (result.image_threshold, result.pixel_threshold)
-            save_detector(folder / f"{name}.pt", run.cfg, run_dir, run.score, maps.shape[-2:], both, limit)
+            save_detector(detector, run.cfg, run_dir, run.score, maps.shape[-2:], both, limit)
+        else:
+            metrics |= {"ensemble": list(cfg.ensemble), "ensemble_scale": cfg.ensemble_scale}
+            detector.unlink(missing_ok=True)
         write_pictures(folder, f"{name}-", f"{run.data.index.dataset}, {name}", result, run.data)
         path = folder / f"{name}.json"
         write_text(path, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     print(f"{summary(metrics)}\nresults in {path}", flush=True)
     return metrics
+
+
+def _check(cfg: DictConfig) -> None:
+    """Refuse keys that do not go together."""
+    calibrated = cfg.calibration.root is not None or cfg.calibration.runs is not None
+    if cfg.select is not None and (cfg.select not in SELECTIONS or cfg.grid is None):
+        raise ValueError(f"select (={cfg.select}) must be one of {', '.join(SELECTIONS)}, and needs grid=default")
+    if cfg.calibration.root is not None and cfg.calibration.runs is not None:
+        raise ValueError("calibration.root and calibration.runs exclude each other; name one of them")
+    if cfg.calibration.runs is not None and not cfg.calibration.runs:
+        raise ValueError("calibration.runs (=[]) must name the runs of all folds")
+    if cfg.ensemble is None:
+        return
+    if len(cfg.ensemble) < 2 or Path(cfg.run_dir).resolve() not in {Path(name).resolve() for name in cfg.ensemble}:
+        raise ValueError(
+            f"ensemble (={list(cfg.ensemble)}) must name two runs or more, run_dir (={cfg.run_dir}) one of them"
+        )
+    if cfg.grid is not None or calibrated:
+        raise ValueError("ensemble goes with neither grid nor calibration, which are of one run; leave one of them out")
+
+
+def _name(run: Scored, cfg: DictConfig) -> str:
+    """What the maps were made with, and what else was asked for, so that no result takes another one's place."""
+    parts = [run.name]
+    if cfg.ensemble is not None:
+        members = hashlib.sha256("\n".join(sorted(cfg.ensemble)).encode()).hexdigest()[:6]
+        parts.insert(0, f"ensemble-{members}-{cfg.ensemble_scale}")
+    parts += [] if cfg.select is None else [cfg.select]
+    parts += [] if cfg.engine is None else [cfg.engine]
+    parts += [f"{key}{value:g}" for key, value in cfg.threshold.items() if value is not None]
+    if cfg.calibration.root is not None or cfg.calibration.runs is not None:
+        parts.append("calibrated")
+    return "-".join(parts)
 
 
 def _choose(grid: Grid, run: Scored, select: str | None) -> tuple[Setting, str | None]:
@@ -106,9 +142,9 @@ def _choose(grid: Grid, run: Scored, select: str | None) -> tuple[Setting, str |
     chosen = {"fixed": fixed}
     if damaged is not None:
         chosen["validation"] = best(rows, "val_pixel_auroc")
-    if judged.any():
+    if any(math.isfinite(row.pixel_auroc) for row in rows):
         chosen["oracle"] = best(rows, "pixel_auroc")
-    stem = f"grid-{run.name.split('-')[0]}-{run.name.split('-')[-1]}"
+    stem = f"grid-{run.score.residual}-{run.image_score_name}" + (f"-{select}" if select else "")
     write_csv(rows, run.run_dir / FOLDER / f"{stem}.csv")
     title = f"{data.index.dataset}, {run.score.residual} residual, {run.score.image_score.name}"
     write_sheet(plot(rows, chosen, title), run.run_dir / FOLDER / f"{stem}.png")
@@ -122,7 +158,7 @@ def _choose(grid: Grid, run: Scored, select: str | None) -> tuple[Setting, str |
         "oracle": "on the test images themselves: an oracle's figure",
     }[select]
     name = "test (oracle)" if select == "oracle" else select
-    return chosen[select], f"{name}: k, n, t of {len(grid)} settings by pixel AUROC {how}"
+    return chosen[select], f"{name}: k, n, t of {len(rows)} settings by pixel AUROC {how}"
 
 
 def main() -> None:

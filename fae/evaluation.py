@@ -24,7 +24,10 @@ from fae.types import ImageScore
 DEFINITIONS = {
     "definition_auroc": "P(anomalous > normal) + 1/2 P(equal), over all pairs of images or of pixels",
     "definition_average_precision": "sum over all thresholds of precision times step in recall, not interpolated",
-    "definition_best_f1": "highest 2 TP / (2 TP + FP + FN) of all thresholds; chosen by the labels, an oracle's figure",
+    "definition_best_f1": "highest 2 TP / (2 TP + FP + FN) of all thresholds, chosen by the labels: an oracle's; "
+    "scores of at least its threshold count",
+    "definition_threshold": "from held-out normal images alone; scores above it count; false alarms are the "
+    "share of the good test images, or of their pixels, detections that of the anomalous ones",
     "definition_aupro": "Bergmann et al. 2021: overlap averaged over 8-connected regions against the false positive "
     "rate of all normal pixels, area up to the limit over the limit",
     "definition_pixels": "all test images at data.image_size, without padding; a mask is set above half of full scale",
@@ -38,6 +41,8 @@ class Normals(NamedTuple):
     """`(V, 1, H, W)`."""
     content: Tensor
     """Same shape, bool; False where an image was padded."""
+    networks: int = 1
+    """How many networks made them: scores of several are no draws from that of one, and give no interval."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +89,9 @@ def evaluate(
     check_engine(engine)
     inside = data.test.content
     maps = anomaly_map * inside
-    for i in maps.flatten(1).isnan().any(dim=1).nonzero().flatten().tolist()[:1]:
-        raise ValueError(
-            f"the map of {data.test.samples[i].path} holds NaN; look for a NaN in the weights or the image"
-        )
+    for split, some in ((data.val, held_out.anomaly_map), (data.test, maps)):
+        for i in some.flatten(1).isnan().any(dim=1).nonzero().flatten().tolist()[:1]:
+            raise ValueError(f"the map of {split.samples[i].path} holds NaN; look for NaN in the weights")
     types = np.array([sample.defect_type for sample in data.test.samples])
     label = np.array([sample.label for sample in data.test.samples], dtype=bool)
     judged = inside & data.has_mask.view(-1, 1, 1, 1)
@@ -98,9 +102,12 @@ def evaluate(
     pixels = _pixel_counts(maps, data.mask, judged, types) if judged.any() else {}
     metrics |= _pixel_measures(maps, data.mask, judged, types, pixels, engine)
     normals = calibration or held_out
-    metrics |= _threshold("image", thresholds, lambda: thresholds.image(image_scores(image_score, *normals).numpy()))
-    metrics |= _threshold("pixel", thresholds, lambda: thresholds.pixel(*normals))
-    of_normal, of_anomalous = maps[judged & ~data.mask], maps[judged & data.mask]
+    calm = image_scores(image_score, normals.anomaly_map, normals.content).numpy()
+    metrics |= _threshold("image", thresholds, normals.networks, lambda: thresholds.image(calm))
+    pixels_of = (normals.anomaly_map, normals.content)
+    metrics |= _threshold("pixel", thresholds, normals.networks, lambda: thresholds.pixel(*pixels_of))
+    good = torch.from_numpy(~label).view(-1, 1, 1, 1)
+    of_normal, of_anomalous = maps[inside & good], maps[judged & data.mask]
     for kind, normal, anomalous in (("image", scores[~label], scores[label]), ("pixel", of_normal, of_anomalous)):
         metrics[f"{kind}_false_alarms"] = exceeding(normal, metrics[f"{kind}_threshold"])
         metrics[f"{kind}_detections"] = exceeding(anomalous, metrics[f"{kind}_threshold"])
@@ -183,19 +190,20 @@ def _pixel_measures(
     return metrics
 
 
-def _threshold(kind: str, thresholds: Thresholds, find: Callable[[], Threshold]) -> dict[str, Any]:
+def _threshold(kind: str, thresholds: Thresholds, networks: int, find: Callable[[], Threshold]) -> dict[str, Any]:
     rate = thresholds.image_rate if kind == "image" else thresholds.pixel_rate
     facts: dict[str, Any] = {f"{kind}_threshold": None, f"{kind}_threshold_rate": rate}
     try:
         found = find()
     except TooFewNormalsError as error:
         return facts | {f"{kind}_threshold_undefined": str(error)}
+    facts |= {f"{kind}_threshold": found.value, f"{kind}_threshold_normals": found.normals}
+    if found.interval is None or networks > 1:
+        return facts
     return facts | {
-        f"{kind}_threshold": found.value,
         f"{kind}_threshold_rate_low": found.interval[0],
         f"{kind}_threshold_rate_high": found.interval[1],
         f"{kind}_threshold_confidence": thresholds.confidence,
-        f"{kind}_threshold_normals": found.normals,
     }
 
 

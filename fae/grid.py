@@ -18,14 +18,13 @@ from fae.files import whole
 from fae.metric.aupro import LIMITS
 from fae.metric.auroc import auroc
 from fae.metric.streaming import StreamingPixelMetrics
-from fae.score.average import check_exponent, damping
+from fae.score.average import check_exponent, damping, damping_by_others
 from fae.score.score import image_scores
 from fae.score.smoothing import check_smoothing, smooth
 from fae.types import ImageScore
 
 _AUPRO = f"aupro_{LIMITS[0]}"
 _CHUNK = 16  # images
-_PRECISION = 1e-4  # of the AUROC of pixels from counts
 
 
 class Setting(NamedTuple):
@@ -48,7 +47,7 @@ class Labelled(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What a setting is worth; fractions, NaN where a class is missing; pixels by counts, within 1e-4."""
+    """What a setting is worth; fractions, NaN where a class is missing."""
 
     k: int
     n: int
@@ -58,6 +57,9 @@ class Row(NamedTuple):
     pixel_auroc: float
     aupro: float
     image_auroc: float
+    pixel_error: float
+    """By how much the AUROCs of pixels can be off, as they come from counts; and the AUPRO, below."""
+    aupro_error: float
 
     @property
     def setting(self) -> Setting:
@@ -124,8 +126,11 @@ class Grid:
         broken = damaged.residual if damaged else test.residual[:0]
         for k, n, (normal, hurt, maps) in self.smoothed(held_out.anomaly_map, broken, test.residual):
             for t in self.t:
-                factor = damping(normal, t) if t > 0 else None
-                calm = normal if factor is None else normal * factor
+                factor = by_others = None
+                calm = normal
+                if t > 0:
+                    factor, by_others = damping(normal, t), damping_by_others(normal, t)
+                    calm = normal * by_others
                 image_score.calibrate(calm[held_out.content].view(1, 1, 1, -1))
                 found = StreamingPixelMetrics(regions=True)
                 scores = []
@@ -133,17 +138,20 @@ class Grid:
                     scores.append(image_scores(image_score, chunk, inside))
                 values = torch.cat([torch.zeros(0), *scores]).numpy()
                 by_image = auroc(values[~label], values[label])
-                by_damage = float("nan")
+                by_damage, damage_error = float("nan"), 0.0
                 if damaged is not None:
                     of_damage = StreamingPixelMetrics()
-                    deque(_count(of_damage, hurt, factor, damaged), maxlen=0)
-                    by_damage = float(of_damage.compute()["auroc"])
-                measures = found.compute()
+                    copies = len(hurt) // len(normal)
+                    own = None if by_others is None else by_others.repeat(copies, 1, 1, 1)
+                    deque(_count(of_damage, hurt, own, damaged), maxlen=0)
+                    by_damage, damage_error = (float(of_damage.compute()[name]) for name in ("auroc", "auroc_error"))
+                measures = {name: float(value) for name, value in found.compute().items()}
                 rows.append(
                     Row(
-                        *(k, n, float(t), by_damage),
-                        *(float(measures["auroc"]), float(measures[_AUPRO])),
+                        *(k, n, float(t), by_damage, measures["auroc"], measures[_AUPRO]),
                         float("nan") if by_image is None else by_image,
+                        float(np.nanmax([damage_error, measures["auroc_error"]])),
+                        measures[f"{_AUPRO}_error"],
                     )
                 )
         return rows
@@ -151,10 +159,12 @@ class Grid:
 
 def _count(metric: StreamingPixelMetrics, maps: Tensor, factor: Tensor | None, known: Labelled) -> Iterator[Tensor]:
     """Count pixels a few images at a time, which stay in the processor's cache; yields their maps."""
-    for chunk, *rest in zip(*(torch.split(part, _CHUNK) for part in (maps, known.mask, known.judged)), strict=True):
-        damped = chunk if factor is None else chunk * factor
-        metric.update(damped, *rest)
-        yield damped
+    factors = torch.ones(1).expand(maps.shape) if factor is None else factor.expand(maps.shape)
+    parts = (maps, factors, known.mask, known.judged)
+    for chunk, damped, *rest in zip(*(torch.split(part, _CHUNK) for part in parts), strict=True):
+        chunk = chunk if factor is None else chunk * damped
+        metric.update(chunk, *rest)
+        yield chunk
 
 
 def best(rows: Sequence[Row], column: str) -> Setting:
@@ -167,19 +177,22 @@ def best(rows: Sequence[Row], column: str) -> Setting:
     if not defined:
         raise ValueError(f"no setting can be chosen by {column}: the images hold one class of pixels alone")
     highest = max(getattr(row, column) for row in defined)
-    equal = [row.setting for row in defined if getattr(row, column) >= highest - _PRECISION]
+    precision = max(row.pixel_error for row in defined)
+    equal = [row.setting for row in defined if getattr(row, column) >= highest - precision]
     return min(equal, key=lambda setting: (setting.n, setting.k, setting.t))
 
 
 def table(rows: Sequence[Row], chosen: dict[str, Setting]) -> Table:
     """For the terminal; `chosen` maps a protocol to its setting."""
-    result = Table(title="pixels by counts, within 1e-4; val: damaged held-out images")
-    for name in Row._fields:
+    pixel, overlap = (np.nanmax([0.0, *(row[i] for row in rows)]) for i in (-2, -1))
+    bounds = f"AUROC of pixels within {pixel:.0e}, AUPRO within {overlap:.0e}"
+    result = Table(title=f"{bounds}; val: damaged held-out images")
+    for name in Row._fields[:-2]:
         result.add_column(name.replace("_pixel_", "\npixel_").replace("_auroc", "\nauroc"), justify="right")
     result.add_column("chosen by")
     for row in rows:
         names = [name for name, setting in chosen.items() if setting == row.setting]
-        values = [str(row.k), str(row.n), f"{row.t:g}", *(f"{value:.4f}" for value in row[3:])]
+        values = [str(row.k), str(row.n), f"{row.t:g}", *(f"{value:.4f}" for value in row[3:-2])]
         result.add_row(*values, ", ".join(names), style="bold" if names else None)
     return result
 

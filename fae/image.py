@@ -12,7 +12,9 @@ Array = NDArray[np.uint8]
 def images_in(folder: Path) -> list[Path]:
     """Image files directly in a folder, by name; any suffix that Pillow opens, in any case; no hidden files."""
     known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in known and not p.name.startswith("."))
+    return sorted(
+        p for p in folder.iterdir() if p.suffix.lower() in known and not p.name.startswith(".") and p.is_file()
+    )
 
 
 def read_image(path: Path) -> Array:

@@ -2,7 +2,10 @@
 
 import csv
 import glob
+import io
+import itertools
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -59,21 +62,24 @@ def predict(cfg: DictConfig) -> int:
         ValueError: a value is wrong, or `output` holds predictions made otherwise.
         OSError: a file is missing or cannot be written.
     """
-    files, root = _files([cfg.input] if isinstance(cfg.input, str) else list(cfg.input))
+    output = Path(cfg.output)
+    inputs = [cfg.input] if isinstance(cfg.input, str | int | float | None) else list(cfg.input)
+    files, root = _files([str(name) for name in inputs if name is not None], output)
     detector = load(cfg.run_dir, cfg.evaluation, cfg.size, cfg.tile, cfg.overlap, cfg.device)
-    for kind in ("image", "pixel"):
+    why = "has too few held-out normals for one: evaluate it with another threshold rate or calibration"
+    if detector.rescaled:
+        why = "has those of resized images, which do not hold with size=native"
+    for kind, what in (("image", "no decisions"), ("pixel", "no masks, areas and boxes")):
         if cfg.threshold[kind] is not None:
             setattr(detector, f"{kind}_threshold", float(cfg.threshold[kind]))
-    for kind, what in (("image", "no decision"), ("pixel", "no masks, areas and boxes")):
-        if getattr(detector, f"{kind}_threshold") is None:
+        elif getattr(detector, f"{kind}_threshold") is None:
             print(
-                f"NOTE: {what}: {cfg.run_dir} has too few held-out normals for a threshold of {kind}s; set "
-                f"threshold.{kind}, or evaluate it with another threshold.{kind}_rate or calibration",
+                f"NOTE: {what}, as there is no {kind} threshold. {cfg.run_dir} {why}, or set threshold.{kind}",
                 flush=True,
             )
-    output = Path(cfg.output)
+    Image.MAX_IMAGE_PIXELS = None  # large images are what tiles are for
     wanted = [name for name in ("map", "mask", "overlay") if cfg.write[name]]
-    with locked(output), _table(output, _settings(cfg, detector)) as (done, file):
+    with locked(output, "output"), _table(output, _settings(cfg, detector, root)) as (done, file):
         writer = csv.writer(file)
         for path in tqdm(files, unit="image", disable=not sys.stderr.isatty()):
             if str(path) not in done:
@@ -86,27 +92,33 @@ def predict(cfg: DictConfig) -> int:
     return bad
 
 
-def _files(inputs: Sequence[str]) -> tuple[list[Path], Path]:
-    """All files, each once, and the folder that they have in common."""
+def _files(inputs: Sequence[str], output: Path) -> tuple[list[Path], Path]:
+    """All files, each once, and the folder that all inputs lie in; what lies in the output is no input."""
     found: dict[Path, None] = {}
+    roots = []
     for name in inputs:
-        path = Path(name)
+        path = Path(os.path.abspath(name))
         if path.is_dir():
-            folders = [path, *sorted(p for p in path.rglob("*") if p.is_dir() and not p.name.startswith("."))]
-            some = [file for folder in folders for file in images_in(folder)]
+            roots.append(path)
+            folders = [path, *sorted(p for p in path.rglob("*") if p.is_dir())]
+            visible = [f for f in folders if not any(part.startswith(".") for part in f.relative_to(path).parts)]
+            some = [file for folder in visible for file in images_in(folder)]
         elif path.is_file():
+            roots.append(path.parent)
             some = [path]
         else:
-            some = [Path(match) for match in sorted(glob.glob(name, recursive=True)) if Path(match).is_file()]
+            fixed = itertools.takewhile(lambda part: not glob.has_magic(part), path.parts)
+            roots.append(Path(*fixed))
+            some = [Path(match) for match in sorted(glob.glob(str(path), recursive=True)) if Path(match).is_file()]
+        some = [file for file in some if not file.is_relative_to(os.path.abspath(output))]
         if not some:
-            raise FileNotFoundError(f"input (={name}) is no file, no folder with images and no glob that matches any")
+            raise FileNotFoundError(
+                f"input (={name}) is no file, no folder with images and no glob that matches any; what lies in output does not count"
+            )
         found |= dict.fromkeys(some)
-    files = list(found)
-    absolute = [file.absolute().parent for file in files]
-    root = absolute[0]
-    while not all(folder.is_relative_to(root) for folder in set(absolute)):
-        root = root.parent
-    return [file.absolute() for file in files], root
+    if not found:
+        raise ValueError("input must name a file, a folder or a glob; it names none")
+    return list(found), Path(os.path.commonpath(roots))
 
 
 def _one(path: Path, detector: Detector, output: Path, name: Path, wanted: Sequence[str]) -> Row:
@@ -115,6 +127,8 @@ def _one(path: Path, detector: Detector, output: Path, name: Path, wanted: Seque
         found = detector(image)
     except ValueError as error:
         return Row(str(path), error=str(error))
+    except Exception as error:  # whatever a decoder or a device finds: the other files are to be done
+        return Row(str(path), error=f"{type(error).__name__}: {error}")
     for kind in wanted:
         picture = _picture(kind, image, found, detector.colour_limit)
         if picture is not None:
@@ -145,14 +159,17 @@ def _picture(kind: str, image: NDArray[np.uint8], found: Detection, limit: float
     return Image.fromarray(overlay)
 
 
-def _settings(cfg: DictConfig, detector: Detector) -> dict[str, Any]:
+def _settings(cfg: DictConfig, detector: Detector, root: Path) -> dict[str, Any]:
     """What determines the predictions, so that a folder holds those of one detector alone."""
     plain = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(plain, dict)
-    kept = {str(key): value for key, value in plain.items() if key not in ("input", "output", "device", "tile")}
-    kept["run_dir"] = Path(cfg.run_dir).name
+    kept = {str(key): value for key, value in plain.items() if key not in ("input", "output", "device")}
+    if cfg.overlap is None:
+        del kept["tile"]  # changes nothing but memory
     return kept | {
-        "weights": detector.weights,
+        "run_dir": Path(cfg.run_dir).name,
+        "root": str(root),
+        "detector": detector.identity,
         "thresholds": [detector.image_threshold, detector.pixel_threshold],
     }
 
@@ -172,25 +189,27 @@ def _table(output: Path, settings: dict[str, Any]) -> Iterator[tuple[dict[str, b
         raise ValueError(f"output (={output}) holds other files and no predictions; choose another folder")
     else:
         write_text(described, json.dumps(settings, indent=2) + "\n")
-    done: dict[str, bool] = {}
-    if not draft.is_file() and final.is_file():
-        draft.write_bytes(final.read_bytes())
-    if draft.is_file():
-        _drop_torn_line(draft)
-        with draft.open(newline="", encoding="utf-8") as file:
-            done = {row["path"]: bool(row["error"]) for row in csv.DictReader(file)}
-    with draft.open("a", newline="", encoding="utf-8") as file:
-        if file.tell() == 0:
-            csv.writer(file).writerow(Row._fields)
-        yield done, file
+    rows: list[dict[str, str]] = []
+    for before in (draft, final):
+        if before.is_file():
+            rows = _whole_lines(before)
+            break
+    # What could not be scored is tried again, as somebody may have mended it.
+    kept = {row["path"]: row for row in rows if not row["error"]}
+    with whole(draft) as clean, clean.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.DictWriter(file, Row._fields)
+        writer.writeheader()
+        writer.writerows(kept.values())
+    with draft.open("a", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        yield dict.fromkeys(kept, False), file
     draft.replace(final)
 
 
-def _drop_torn_line(path: Path) -> None:
-    """A killed process may leave half a line behind."""
-    with path.open("rb+") as file:
-        content = file.read()
-        file.truncate(content.rfind(b"\n") + 1)
+def _whole_lines(path: Path) -> list[dict[str, str]]:
+    """A table's rows but for half a line that a killed process may have left behind."""
+    text = path.read_bytes()
+    whole_text = text[: text.rfind(b"\n") + 1].decode("utf-8", errors="surrogateescape")
+    return list(csv.DictReader(io.StringIO(whole_text, newline="")))
 
 
 def main() -> None:

@@ -140,8 +140,8 @@ def finished_config(run_dir: Path) -> DictConfig:
 
 
 @contextmanager
-def locked(run_dir: Path) -> Iterator[None]:
-    """Hold a run's folder, creating it where it is missing and removing it where nothing was written into it.
+def locked(run_dir: Path, name: str = "run_dir") -> Iterator[None]:
+    """Hold a folder, creating it where it is missing and removing it where nothing was written into it.
 
     Raises:
         ValueError: another process holds it.
@@ -151,9 +151,7 @@ def locked(run_dir: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise ValueError(
-            f"run_dir (={run_dir}) is in use by another process; wait for it, or choose another"
-        ) from error
+        raise ValueError(f"{name} (={run_dir}) is in use by another process; wait for it, or choose another") from error
     try:
         yield
     finally:

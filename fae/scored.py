@@ -71,18 +71,22 @@ class Scored:
     def set(self, setting: Setting, protocol: str | None) -> None:
         """Use other k, n and t, and say how they were chosen; None leaves the protocol as it is."""
         if protocol is not None:
-            self.protocol = protocol
+            self.protocol = protocol if self.protocol is None else f"{protocol}; {self.protocol}"
         self.cfg.score = OmegaConf.merge(self.cfg.score, setting._asdict())
         self.score = instantiate(self.cfg.score, _convert_="all")
 
     @property
     def name(self) -> str:
         """What the maps are made with: squared-k5-n2-t0-top0.01."""
+        score = self.score
+        return f"{score.residual}-k{score.k}-n{score.n}-t{score.t:g}-{self.image_score_name}"
+
+    @property
+    def image_score_name(self) -> str:
+        """With its arguments: top0.01."""
         image_score = self.cfg.score.image_score
         values = "-".join(f"{value:g}" for key, value in image_score.items() if key != "_target_")
-        return f"{self.score.residual}-k{self.score.k}-n{self.score.n}-t{self.score.t:g}-" + (
-            f"{self.score.image_score.name}{values}"
-        )
+        return f"{self.score.image_score.name}{values}"
 
     @cached_property
     def residuals(self) -> Residuals:
@@ -109,8 +113,7 @@ class Scored:
     def maps(self) -> tuple[Normals, Tensor]:
         """Anomaly maps of the held-out and the test images; calibrates the score."""
         residual, inside = self.residuals, self.data.val.content
-        self.score.calibrate(residual.val, inside)
-        return Normals(self.score.anomaly_map(residual.val) * inside, inside), self.score.anomaly_map(residual.test)
+        return Normals(self.score.calibrate(residual.val, inside), inside), self.score.anomaly_map(residual.test)
 
     def normals(self, root: Path) -> Normals:
         """Maps of other normal images; the score must be calibrated.
@@ -124,14 +127,23 @@ class Scored:
         split = self.data.decode([Sample(path) for path in images_in(root)])
         if not split.samples:
             raise ValueError(f"calibration.root (={root}) holds no images; name a folder that holds normal ones")
+        known = {hashlib.sha256(sample.path.read_bytes()).digest() for sample in self.data.index.all}
+        for sample in split.samples:
+            if hashlib.sha256(sample.path.read_bytes()).digest() in known:
+                raise ValueError(
+                    f"calibration.root (={root}) holds {sample.path.name}, which is a training or test image of this "
+                    "run; name a folder of other normal images"
+                )
         batches = (image.float() / 255 for image in torch.split(split.image, self.data.batch_size))
         found = predict_images(self.trainer, self.module, self.data, batches)
         return Normals(self.score.anomaly_map(found.residual) * split.content, split.content)
 
     def _kept(self, what: str) -> Path:
-        made_with = (self.data.index.fingerprint, self.cfg.trainer.precision, self.where)
-        key = hashlib.sha256(checkpoint_of(self.run_dir).read_bytes() + repr(made_with).encode()).hexdigest()[:8]
-        return self.run_dir / FOLDER / f"{what}-{self.score.residual}-{key}.npz"
+        made_with = (self.cfg.trainer.precision, self.where)
+        key = hashlib.sha256(checkpoint_of(self.run_dir).read_bytes() + repr(made_with).encode())
+        for split in (self.data.val, self.data.test):
+            key.update(split.image.numpy().tobytes())
+        return self.run_dir / FOLDER / f"{what}-{self.score.residual}-{key.hexdigest()[:8]}.npz"
 
 
 def together(members: Sequence[Scored], scale: str) -> tuple[Normals, Tensor]:
@@ -149,11 +161,10 @@ def together(members: Sequence[Scored], scale: str) -> tuple[Normals, Tensor]:
     first = members[0]
     held_out, maps = first.maps()
     for other in members[1:]:
-        if (
-            other.data.index.fingerprint != first.data.index.fingerprint
-            or other.data.image_size != first.data.image_size
-        ):
-            raise ValueError(f"ensemble: {other.run_dir} has other images than {first.run_dir}, or another image size")
+        if not _same_images(first, other):
+            raise ValueError(
+                f"ensemble: {other.run_dir} has other images than {first.run_dir}, or another size of them"
+            )
         if [s.path.name for s in other.data.val.samples] != [s.path.name for s in first.data.val.samples]:
             raise ValueError(
                 f"ensemble: {other.run_dir} has learned from images that {first.run_dir} holds out; train both with "
@@ -169,20 +180,33 @@ def together(members: Sequence[Scored], scale: str) -> tuple[Normals, Tensor]:
     return Normals(both[0], inside), both[1]
 
 
-def pooled(runs: Sequence[Scored]) -> Normals:
+def pooled(runs: Sequence[Scored], detector: Scored) -> Normals:
     """Maps of the images that each run has held out: with a run a fold, every image once, by a run that never saw it.
 
+    Args:
+        runs: of all folds.
+        detector: the run that the thresholds are for.
+
     Raises:
-        ValueError: an image occurs twice, or the sizes differ.
+        ValueError: an image occurs twice, or the images are others.
     """
+    for run in runs:
+        if not _same_images(detector, run):
+            raise ValueError(
+                f"calibration.runs: {run.run_dir} has other images than {detector.run_dir}, or another size of them"
+            )
     names = [sample.path.name for run in runs for sample in run.data.val.samples]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"calibration.runs: {twice} is held out twice; name runs of different data.fold, once each")
-    if len({run.data.image_size for run in runs}) > 1:
-        raise ValueError("calibration.runs: the runs have different image sizes")
     parts = [run.maps()[0] for run in runs]
-    return Normals(torch.cat([p.anomaly_map for p in parts]), torch.cat([p.content for p in parts]))
+    return Normals(torch.cat([p.anomaly_map for p in parts]), torch.cat([p.content for p in parts]), len(parts))
+
+
+def _same_images(one: Scored, other: Scored) -> bool:
+    return (one.data.index.fingerprint, one.data.image_size, one.data.aspect) == (
+        *(other.data.index.fingerprint, other.data.image_size, other.data.aspect),
+    )
 
 
 def _keep(path: Path, **arrays: Tensor) -> None:

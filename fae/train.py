@@ -102,8 +102,7 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, command: Sequence[str] 
         checkpoint = load_checkpoint(module, cfg, run_dir)
         val, test = predict(trainer, module, data)
         inside = data.val.content
-        score.calibrate(val.residual, inside)
-        held_out = Normals(score.anomaly_map(val.residual) * inside, inside)
+        held_out = Normals(score.calibrate(val.residual, inside), inside)
         maps = score.anomaly_map(test.residual)
         result = evaluate(score.image_score, maps, data, thresholds, held_out, engine=cfg.engine)
         metrics = facts(cfg, data, score) | result.metrics | checkpoint

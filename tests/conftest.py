@@ -48,9 +48,11 @@ def textured(rng: np.random.Generator, height: int = 32, width: int = 32) -> np.
     return np.stack([stripes, stripes * 0.8, stripes * 0.6], -1).clip(0, 255).astype(np.uint8)
 
 
-def write_tiny(root: Path, train: int = 12, good: int = 4, bad: int = 4, size: tuple[int, int] = (32, 32)) -> Path:
+def write_tiny(
+    root: Path, train: int = 12, good: int = 4, bad: int = 4, size: tuple[int, int] = (32, 32), seed: int = 0
+) -> Path:
     """A data set in the MVTec AD layout: stripes, with bright squares for defects."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
 
     def save(array: np.ndarray, *parts: str) -> None:
         path = root.joinpath(*parts)

@@ -14,9 +14,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from fae.config import conf_dir, register
 from fae.evaluate import evaluate
+from fae.grid import Setting
 from fae.metric.auroc import auroc
-from fae.scored import Scored, together
+from fae.score.score import image_scores
+from fae.score.threshold import Thresholds
+from fae.scored import Scored, pooled, together
 from fae.train import train
+from tests.conftest import write_tiny
 
 Build = Callable[..., DictConfig]
 
@@ -133,7 +137,7 @@ def test_wrong_values_name_themselves(run_dir: Path) -> None:
 
 
 def grid_rows(run_dir: Path) -> list[dict[str, float]]:
-    (path,) = (run_dir / "evaluation").glob("grid-*.csv")
+    (path,) = (run_dir / "evaluation").glob("grid-*-validation.csv")
     with path.open(newline="") as file:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
 
@@ -148,7 +152,7 @@ def test_a_grid_says_what_single_settings_say(run_dir: Path, capsys: pytest.Capt
     shown = capsys.readouterr().out
     assert "fixed" in shown
     assert "validation" in shown
-    assert (run_dir / "evaluation" / "grid-squared-contrast0.01.png").is_file()
+    assert (run_dir / "evaluation" / "grid-squared-contrast0.01-validation.png").is_file()
     for row in rows[::3]:
         change = (f"score.k={row['k']:g}", f"score.n={row['n']:g}", f"score.t={row['t']:g}")
         metrics = evaluate(compose_evaluate(f"run_dir={run_dir}", *change))
@@ -160,13 +164,21 @@ def test_a_grid_says_what_single_settings_say(run_dir: Path, capsys: pytest.Capt
 def test_selection_without_defects_never_looks_at_the_test_images(run_dir: Path, tiny: Path) -> None:
     by_validation = evaluate(compose_evaluate(f"run_dir={run_dir}", *GRID, "select=validation", "name=val"))
     assert by_validation["protocol"].startswith(
-        "validation: k, n, t of 12 settings by pixel AUROC on 2 held-out normal"
+        "validation: k, n, t of 10 settings by pixel AUROC on 2 held-out normal"
     )
     rows = grid_rows(run_dir)
     highest = max(row["val_pixel_auroc"] for row in rows)
     near = [row for row in rows if row["val_pixel_auroc"] >= highest - 1e-4]  # counts tell no more
     chosen = min(near, key=lambda row: (row["n"], row["k"], row["t"]))
     assert (by_validation["k"], by_validation["n"], by_validation["t"]) == (chosen["k"], chosen["n"], chosen["t"])
+    # With noise in place of the test images it chooses the same.
+    (path,) = (run_dir / "evaluation").glob("residual-*.npz")
+    kept = dict(np.load(path))
+    np.savez(path, **(kept | {"test": np.random.default_rng(0).random(kept["test"].shape, dtype=np.float32)}))
+    again = evaluate(compose_evaluate(f"run_dir={run_dir}", *GRID, "select=validation", "name=again"))
+    assert [again[key] for key in "knt"] == [by_validation[key] for key in "knt"]
+    assert again["pixel_auroc"] != by_validation["pixel_auroc"]
+    np.savez(path, **kept)
     oracle = evaluate(compose_evaluate(f"run_dir={run_dir}", *GRID, "select=oracle", "name=oracle"))
     assert oracle["protocol"].startswith("test (oracle): ")
     assert oracle["pixel_auroc"] == pytest.approx(max(row["pixel_auroc"] for row in rows), abs=1e-4)
@@ -198,7 +210,7 @@ def test_an_ensemble_is_the_pixelwise_maximum(run_dir: Path, tiny_config: Build,
     data = alone[0].data
     judged, mask = data.test.content, data.mask
     assert metrics["pixel_auroc"] == auroc(maps[judged & ~mask].numpy(), maps[judged & mask].numpy())
-    assert (run_dir / "evaluation" / "ensemble-none-squared-k5-n2-t100-contrast0.01.json").is_file()
+    assert len(list((run_dir / "evaluation").glob("ensemble-*-none-squared-k5-n2-t100-contrast0.01.json"))) == 1
     twice = evaluate(compose_evaluate(f"run_dir={run_dir}", f"ensemble=[{run_dir},{run_dir}]", "name=twice"))
     single = json.loads((run_dir / "metrics.json").read_text())
     assert twice["pixel_auroc"] == single["pixel_auroc"]
@@ -212,13 +224,24 @@ def test_an_ensemble_is_the_pixelwise_maximum(run_dir: Path, tiny_config: Build,
 def test_thresholds_from_other_normal_images_and_from_folds(
     run_dir: Path, tiny_config: Build, tiny: Path, tmp_path: Path
 ) -> None:
-    good = tiny / "test" / "good"
+    good = tmp_path / "more"
+    write_tiny(good, seed=1)
+    good = good / "test" / "good"
     metrics = evaluate(
         compose_evaluate(f"run_dir={run_dir}", f"calibration.root={good}", "threshold.image_rate=0.2", "name=own")
     )
     assert metrics["image_threshold_normals"] == 4
     assert metrics["calibration"] == f"thresholds from normal images of {good}"
-    assert metrics["image_false_alarms"] == 0, "one in five of four may lie above: the highest is the threshold"
+    held_out = Scored.open(run_dir, compose_evaluate(f"run_dir={run_dir}"))
+    held_out.maps()
+    normals = held_out.normals(good)
+    highest = image_scores(held_out.score.image_score, normals.anomaly_map, normals.content).max()
+    assert metrics["image_threshold"] == float(highest), (
+        "one in five of four may lie above: the highest is the threshold"
+    )
+    for known in (tiny / "train" / "good", tiny / "test" / "good"):
+        with pytest.raises(ValueError, match=r"holds 000.png, which is a training or test image of this run"):
+            evaluate(compose_evaluate(f"run_dir={run_dir}", f"calibration.root={known}"))
     scores = evaluate(compose_evaluate(f"run_dir={run_dir}", "threshold.image_rate=0.34"))
     assert scores["image_threshold"] != metrics["image_threshold"]
     for fold in range(3):
@@ -230,10 +253,45 @@ def test_thresholds_from_other_normal_images_and_from_folds(
         )
     )
     assert metrics["image_threshold_normals"] == 12, "every training image, once"
+    assert "image_threshold_rate_low" not in metrics, "scores of three networks are no draws from that of one"
+    grid = evaluate(
+        compose_evaluate(
+            *(f"run_dir={tmp_path / 'fold0'}", f"calibration.runs=[{folds}]", "threshold.image_rate=0.1"),
+            *(*GRID, "select=oracle", "name=chosen"),
+        )
+    )
+    own = [Scored.open(tmp_path / f"fold{i}", compose_evaluate("run_dir=x")) for i in range(3)]
+    for fold in own:
+        fold.set(Setting(grid["k"], grid["n"], grid["t"]), None)
+    normals = pooled(own, own[0])
+    own[0].maps()
+    scores = image_scores(own[0].score.image_score, normals.anomaly_map, normals.content).numpy()
+    assert grid["image_threshold"] == Thresholds(image_rate=0.1).image(scores).value, "of the maps that were chosen"
     with pytest.raises(ValueError, match="is held out twice; name runs of different data.fold"):
         evaluate(compose_evaluate(f"run_dir={run_dir}", f"calibration.runs=[{run_dir},{run_dir}]"))
     with pytest.raises(FileNotFoundError, match=r"calibration.root \(=.*\) is no folder"):
         evaluate(compose_evaluate(f"run_dir={run_dir}", f"calibration.root={tmp_path / 'none'}"))
+
+
+def test_what_does_not_go_together_is_refused(run_dir: Path) -> None:
+    both = f"ensemble=[{run_dir},{run_dir}]"
+    for wrong, message in (
+        (("calibration.root=a", "calibration.runs=[b]"), "exclude each other"),
+        (("calibration.runs=[]",), r"calibration.runs \(=\[\]\) must name the runs"),
+        ((both, *GRID), "ensemble goes with neither grid nor calibration"),
+        ((both, "calibration.root=a"), "ensemble goes with neither grid nor calibration"),
+        (("ensemble=[]",), r"ensemble \(=\[\]\) must name two runs or more"),
+        (("ensemble=[a,b]",), r"must name two runs or more, run_dir \(=.*\) one of them"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            evaluate(compose_evaluate(f"run_dir={run_dir}", *wrong))
+
+
+def test_what_was_changed_by_hand_stays_in_the_protocol(run_dir: Path) -> None:
+    change = ("score.residual=ssim", *GRID, "select=validation")
+    protocol = evaluate(compose_evaluate(f"run_dir={run_dir}", *change))["protocol"]
+    assert protocol.startswith("validation: ")
+    assert protocol.endswith("; changed after training, by whoever has seen its results: score.residual")
 
 
 def test_the_streaming_engine_stays_within_its_bounds(run_dir: Path) -> None:

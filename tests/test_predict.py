@@ -120,7 +120,9 @@ def test_what_is_no_image_is_refused(run_dir: Path, tmp_path: Path) -> None:
         fae.load(run_dir, tile=12)(grey)
     with pytest.raises(ValueError, match="is no run of fae.train"):
         fae.load(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"no .*other.pt: evaluate the run again"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no .*other.pt; python -m fae.evaluate run_dir=.* name=again writes one"
+    ):
         fae.load(run_dir, evaluation="other")
 
 
@@ -198,6 +200,54 @@ def test_bad_files_are_reported_and_the_rest_is_done(run_dir: Path, tmp_path: Pa
     assert {p.name for p in (tmp_path / "o" / "maps").iterdir()} == {"a.png.tiff", "d.png.tiff"}
 
 
+def test_a_mended_file_is_tried_again(run_dir: Path, tmp_path: Path) -> None:
+    folder, output = tmp_path / "in", tmp_path / "in" / "out"  # the output in the input, as with input=.
+    folder.mkdir()
+    Image.fromarray(textured(np.random.default_rng(0))).save(folder / "a.png")
+    (folder / "b.png").write_bytes(b"not a picture")
+    (folder / "dir.png").mkdir()
+    (folder / ".hidden").mkdir()
+    Image.fromarray(textured(np.random.default_rng(0))).save(folder / ".hidden" / "h.png")
+    arguments = (f"run_dir={run_dir}", f"input={folder}", f"output={output}")
+    assert predict(compose_predict(*arguments)) == 1
+    (folder / "a.png").rename(folder / "b.png")
+    Image.fromarray(textured(np.random.default_rng(1))).save(folder / "a.png")
+    assert predict(compose_predict(*arguments)) == 0
+    table = rows(output)
+    assert set(table) == {"a.png", "b.png"}, "neither predictions, folders nor hidden files are inputs"
+    assert table["b.png"]["error"] == ""
+
+
+def test_pictures_stay_in_the_output(run_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = tmp_path / "here", tmp_path / "there" / "deep"
+    for folder in (here, there):
+        folder.mkdir(parents=True)
+        Image.fromarray(textured(np.random.default_rng(0))).save(folder / "x.png")
+    monkeypatch.chdir(here)
+    arguments = (f"run_dir={run_dir}", "output=../out")
+    predict(compose_predict(*arguments, f"input=[x.png,../there/deep/x.png,{here / 'x.png'}]"))
+    written = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.tiff"))
+    assert written == ["maps/here/x.png.tiff", "maps/there/deep/x.png.tiff"]
+    assert not list((tmp_path / "there").rglob("*.tiff"))
+    with pytest.raises(ValueError, match=r"holds predictions made otherwise \(root\)"):
+        predict(compose_predict(*arguments, f"input={there}"))
+    for wrong in ("input=null", "input=[]"):
+        with pytest.raises(ValueError, match="input must name a file, a folder or a glob"):
+            predict(compose_predict(*arguments, wrong))
+
+
+def test_thresholds_of_resized_images_do_not_hold_for_native_ones(
+    run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fae.load(run_dir).image_threshold is not None
+    assert fae.load(run_dir, size="native").image_threshold is None
+    good = run_dir.parent / "tiny" / "test" / "good"
+    predict(compose_predict(f"run_dir={run_dir}", f"input={good}", f"output={tmp_path / 'o'}", "size=native"))
+    assert "do not hold with size=native" in capsys.readouterr().out
+    with pytest.raises(ValueError, match=r"device \(=toaster\) cannot be used here"):
+        fae.load(run_dir, device="toaster")
+
+
 def test_it_goes_on_where_it_was_killed(run_dir: Path, tmp_path: Path) -> None:
     folder, output = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
@@ -233,7 +283,7 @@ def test_it_goes_on_where_it_was_killed(run_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"holds predictions made otherwise \(threshold, thresholds\)"):
         predict(compose_predict(*arguments, "threshold.image=0.5"))
     with pytest.raises(ValueError, match="holds other files and no predictions"):
-        predict(compose_predict(f"run_dir={run_dir}", f"input={folder}", f"output={folder}"))
+        predict(compose_predict(f"run_dir={run_dir}", f"input={folder}", f"output={run_dir.parent / 'tiny'}"))
 
 
 def test_without_thresholds_it_scores_and_says_what_is_missing(

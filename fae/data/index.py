@@ -35,6 +35,11 @@ class Index:
     notes: tuple[str, ...] = ()
 
     @property
+    def all(self) -> tuple[Sample, ...]:
+        """Of both splits."""
+        return self.train + self.test
+
+    @property
     def fingerprint(self) -> str:
         """Eight hexadecimal digits of the files' splits, names and sizes; a data set that has moved keeps them."""
         digest = hashlib.sha256(self.dataset.encode())

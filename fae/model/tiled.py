@@ -41,7 +41,7 @@ def reconstruct_tiled(model: SDCAutoencoder, image: Tensor, tile: int) -> Tensor
     Raises:
         ValueError: `tile` is no positive multiple of 8.
     """
-    _check("tile", tile, minimum=STRIDE)
+    check_tile(tile)
     features = _encode(model, image, tile)
     for stage in model.bottleneck:  # not in one call, which would keep the encoder's features to its end
         features = stage(features)
@@ -72,8 +72,7 @@ def reconstruct_overlapping(model: Callable[[Tensor], Tensor], image: Tensor, ti
     Raises:
         ValueError: `tile` is no positive multiple of 8, or `overlap` no multiple of 8 or negative.
     """
-    _check("tile", tile, minimum=STRIDE)
-    _check("overlap", overlap, minimum=0)
+    check_tile(tile, overlap)
     reconstruction = torch.empty_like(image, dtype=torch.float32)
     for core, window, inner in _tiles(image, tile, overlap, overlap):
         reconstruction[..., *core] = model(image[..., *window])[..., *inner]
@@ -118,6 +117,16 @@ def _tiles(image: Tensor, tile: int, before: int, after: int) -> Iterator[tuple[
 def _cells(pixels: Box) -> Box:
     rows, columns = (slice(side.start // STRIDE, side.stop // STRIDE) for side in pixels)
     return rows, columns
+
+
+def check_tile(tile: int, overlap: int = 0) -> None:
+    """Check the side of tiles and their overlap, in pixels.
+
+    Raises:
+        ValueError: `tile` is no positive multiple of 8, or `overlap` no multiple of 8 or negative.
+    """
+    _check("tile", tile, minimum=STRIDE)
+    _check("overlap", overlap, minimum=0)
 
 
 def _check(name: str, value: int, minimum: int) -> None:

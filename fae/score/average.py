@@ -23,6 +23,28 @@ def damping(validation_maps: Tensor, t: float) -> Tensor:
     return torch.pow(1 - average, t)
 
 
+def damping_by_others(validation_maps: Tensor, t: float) -> Tensor:
+    """The same for the held-out images themselves: each by the average of the others, as a new image would be.
+
+    With its own map in the average, a held-out image would be damped more than a new one, and thresholds from
+    held-out images would be too low. A single image is not damped.
+
+    Args:
+        validation_maps: `(N, 1, H, W)`.
+        t: >= 0.
+
+    Returns:
+        `(N, 1, H, W)`, in [0, 1].
+
+    Raises:
+        ValueError: `t` is negative.
+    """
+    check_exponent(t)
+    count = len(validation_maps)
+    others = (validation_maps.sum(dim=0, keepdim=True) - validation_maps) / max(1, count - 1)
+    return torch.pow(1 - others.clamp(0, 1), t)
+
+
 def check_exponent(t: float) -> None:
     """Check the exponent of eq. 14.
 

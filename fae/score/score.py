@@ -1,7 +1,7 @@
 import torch
 from torch import Tensor
 
-from fae.score.average import check_exponent, damping
+from fae.score.average import check_exponent, damping, damping_by_others
 from fae.score.residual import RESIDUALS
 from fae.score.smoothing import check_smoothing, smooth
 from fae.types import ImageScore
@@ -40,8 +40,8 @@ class Score:
         """`(B, 3, H, W)` both to `(B, 1, H, W)`; see `fae.score.residual`."""
         return RESIDUALS[self.residual](image, reconstruction)
 
-    def calibrate(self, residual: Tensor, content: Tensor) -> None:
-        """Learn what normal looks like from held-out normal images.
+    def calibrate(self, residual: Tensor, content: Tensor) -> Tensor:
+        """Learn what normal looks like from held-out normal images; returns their maps, each damped by the others.
 
         Args:
             residual: `(N, 1, H, W)`.
@@ -50,8 +50,9 @@ class Score:
         maps = smooth(residual, self.k, self.n)
         if self.t > 0:
             self.damping = damping(maps, self.t)
-            maps = maps * self.damping
+            maps = maps * damping_by_others(maps, self.t)
         self.image_score.calibrate(maps[content].view(1, 1, 1, -1))
+        return maps * content
 
     def anomaly_map(self, residual: Tensor) -> Tensor:
         """`(B, 1, H, W)` residuals to anomaly maps of the same shape; higher means more anomalous.

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
+_IMAGES = 10  # fewer say nothing of how images differ
+
 
 class TooFewNormalsError(ValueError):
     """The rate asked for cannot be told from so few normal images; the message says how many it needs."""
@@ -18,8 +20,8 @@ class Threshold(NamedTuple):
     """Scores above `value` count as anomalous."""
 
     value: float
-    interval: tuple[float, float]
-    """Between which the true rate of false alarms lies, with the confidence asked for."""
+    interval: tuple[float, float] | None
+    """Between which the true rate of false alarms lies, with the confidence asked for; None where it cannot be said."""
     normals: int
     """How many normal images it comes from."""
 
@@ -43,7 +45,7 @@ class Thresholds:
         self.image_rate, self.pixel_rate, self.confidence = image_rate, pixel_rate, confidence
 
     def image(self, score: NDArray[np.float32]) -> Threshold:
-        """Find the threshold for images: the highest scores but `⌊rate · (n + 1)⌋ - 1` of n lie at or below it.
+        """Find the threshold for images: of n scores all but the `⌊rate · (n + 1)⌋ - 1` highest lie at or below it.
 
         If the next normal image is exchangeable with these n, it exceeds the j-th highest of them with a probability
         that is distributed as Beta(j, n + 1 - j), of mean j / (n + 1) (Wilks 1941; split conformal prediction).
@@ -68,33 +70,43 @@ class Thresholds:
         return Threshold(float(value), (float(low), float(high)), count)
 
     def pixel(self, anomaly_map: Tensor, content: Tensor) -> Threshold:
-        """Find the threshold for pixels; an image counts as a draw, as its pixels depend on each other.
+        """Find the threshold for pixels.
 
         Args:
             anomaly_map: `(n, 1, H, W)`, of normal images that took no part in training.
             content: same shape, bool; False where an image was padded.
 
         Returns:
-            an interval by Student's t over the images' own shares.
+            an approximate interval by Student's t: the pixels of an image depend on each other, so that an image is a
+            draw, its share of pixels above the threshold of all others. None for fewer than ten images, as two that
+            are alike say nothing of a third.
 
         Raises:
             TooFewNormalsError: fewer than two images, or fewer than 1 / rate pixels.
         """
-        count = len(anomaly_map)
-        pixels = anomaly_map[content]
-        above = math.floor(self.pixel_rate * pixels.numel() + 1e-9)
+        count, size = len(anomaly_map), int(content.sum())
+        above = math.floor(self.pixel_rate * size + 1e-9)
         if count < 2 or above < 1:
-            needed = max(2, math.ceil(1 / self.pixel_rate / max(1, pixels.numel() / max(1, count))))
+            needed = max(2, math.ceil(1 / self.pixel_rate / max(1, size / max(1, count))))
             raise TooFewNormalsError(
                 f"pixel_rate (={self.pixel_rate}) needs at least {needed} held-out normal images, there are {count}; "
                 "hold out more, calibrate on images of their own or over folds, or ask for a larger rate"
             )
-        value = pixels.kthvalue(pixels.numel() - above).values
-        exceeds = ((anomaly_map > value) & content).flatten(1).sum(dim=1).double()
-        share = (exceeds / content.flatten(1).sum(dim=1)).numpy()
-        half = stats.t(count - 1).ppf((1 + self.confidence) / 2) * share.std(ddof=1) / math.sqrt(count)
-        interval = (max(0.0, float(share.mean() - half)), min(1.0, float(share.mean() + half)))
-        return Threshold(float(value), interval, count)
+        value = self._quantile(anomaly_map[content])
+        if count < _IMAGES:
+            return Threshold(value, None, count)
+        share = []
+        for i in range(count):
+            others = torch.arange(count) != i
+            level = self._quantile(anomaly_map[others][content[others]])
+            share.append(float((anomaly_map[i][content[i]] > level).double().mean()))
+        half = stats.t(count - 1).ppf((1 + self.confidence) / 2) * np.std(share, ddof=1) / math.sqrt(count)
+        mean = float(np.mean(share))
+        return Threshold(value, (max(0.0, mean - float(half)), min(1.0, mean + float(half))), count)
+
+    def _quantile(self, pixels: Tensor) -> float:
+        above = math.floor(self.pixel_rate * pixels.numel() + 1e-9)
+        return float(pixels.kthvalue(max(1, pixels.numel() - above)).values)
 
 
 def exceeding(value: NDArray[np.float32] | Tensor, threshold: float | None) -> float | None:

@@ -9,6 +9,7 @@ from fae.score.image_score import Contrast, Excess, Max, Sum, Top
 from fae.score.residual import dissimilarity_map, residual_map
 from fae.score.score import Score, image_scores
 from fae.score.smoothing import smooth
+from fae.score.threshold import Thresholds
 
 
 def test_residual_is_equation_2(generator: torch.Generator) -> None:
@@ -124,6 +125,31 @@ def test_t_damps_what_is_high_on_normal_images(generator: torch.Generator) -> No
     damped = score.anomaly_map(residual)
     assert float(damped[..., 0, 0]) < 1e-6 * float(damped[..., 3, 3])
     assert float(damped[..., 3, 3]) == pytest.approx(0.5 * 0.99**100, rel=1e-5)
+
+
+def test_held_out_maps_are_damped_as_new_ones_are(generator: torch.Generator) -> None:
+    """Each by the average of the others; with its own map in it, thresholds would be too low."""
+    residual = torch.rand(5, 1, 6, 6, generator=generator)
+    content = torch.ones_like(residual, dtype=torch.bool)
+    maps = Score(Sum(), k=3, n=1, t=4.0).calibrate(residual, content)
+    for i in range(5):
+        others = Score(Sum(), k=3, n=1, t=4.0)
+        others.calibrate(residual[torch.arange(5) != i], content[1:])
+        torch.testing.assert_close(others.anomaly_map(residual[i : i + 1]), maps[i : i + 1])
+    assert (maps > Score(Sum(), k=3, n=1).calibrate(residual, content) * damping(residual, 4.0)).any()
+
+
+def test_false_alarms_keep_to_the_rate_with_damping_too() -> None:
+    rng = torch.Generator().manual_seed(0)
+    content = torch.ones(19, 1, 8, 8, dtype=torch.bool)
+    obtained = []
+    for _ in range(150):
+        score = Score(Max(), k=1, n=0, t=3.0)
+        maps = score.calibrate(torch.rand(19, 1, 8, 8, generator=rng) ** 4, content)
+        threshold = Thresholds(image_rate=0.1).image(image_scores(score.image_score, maps, content).numpy()).value
+        new = score.anomaly_map(torch.rand(200, 1, 8, 8, generator=rng) ** 4)
+        obtained.append(float((score.image_score(new) > threshold).double().mean()))
+    assert 0.07 < float(np.mean(obtained)) < 0.115  # 2 of 20 may; 150 draws of a spread of 0.07 tell it to 0.006
 
 
 def test_t_needs_calibration_and_a_sensible_value() -> None:
