@@ -113,7 +113,8 @@ def _files(inputs: Sequence[str], output: Path) -> tuple[list[Path], Path]:
         some = [file for file in some if not file.is_relative_to(os.path.abspath(output))]
         if not some:
             raise FileNotFoundError(
-                f"input (={name}) is no file, no folder with images and no glob that matches any; what lies in output does not count"
+                f"input (={name}) is no file, no folder with images and no glob that matches any; what lies in output "
+                "does not count"
             )
         found |= dict.fromkeys(some)
     if not found:
