@@ -6,6 +6,7 @@ python experiments/evaluation/tables.py
 
 import csv
 from collections import defaultdict
+from math import isnan
 from pathlib import Path
 from statistics import fmean, pstdev
 
@@ -98,9 +99,11 @@ def false_alarms(rows: list[Row]) -> None:
         def mean(column: str, some: list[Row] = some) -> float:
             return fmean(float(row[column] or "nan") for row in some)
 
+        low, high = mean("image_threshold_rate_low"), mean("image_threshold_rate_high")
+        interval = "none" if isnan(low) else f"{low:.3f} to {high:.3f}"
         print(
             f"| {name.split(', ')[0]} | {some[0]['image_threshold_normals']} | {some[0]['image_threshold_rate']} | "
-            f"{mean('image_threshold_rate_low'):.3f} to {mean('image_threshold_rate_high'):.3f} | "
+            f"{interval} | "
             f"{mean('image_false_alarms'):.3f} | {mean('image_detections'):.3f} | {some[0]['pixel_threshold_rate']} | "
             f"{mean('pixel_false_alarms'):.4f} | {mean('pixel_detections'):.3f} |"
         )
