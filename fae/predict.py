@@ -126,9 +126,9 @@ def _one(path: Path, detector: Detector, output: Path, name: Path, wanted: Seque
     try:
         image = read_image(path)
         found = detector(image)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         return Row(str(path), error=str(error))
-    except Exception as error:  # whatever a decoder or a device finds: the other files are to be done
+    except (RuntimeError, MemoryError) as error:  # of decoders and devices, as for an image that is too large
         return Row(str(path), error=f"{type(error).__name__}: {error}")
     for kind in wanted:
         picture = _picture(kind, image, found, detector.colour_limit)

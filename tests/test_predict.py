@@ -17,6 +17,7 @@ from PIL import Image
 
 import fae
 from fae.config import conf_dir, register
+from fae.detector import Detection, Detector
 from fae.predict import predict
 from fae.train import train
 from tests.conftest import textured, write_tiny
@@ -216,6 +217,25 @@ def test_a_mended_file_is_tried_again(run_dir: Path, tmp_path: Path) -> None:
     table = rows(output)
     assert set(table) == {"a.png", "b.png"}, "neither predictions, folders nor hidden files are inputs"
     assert table["b.png"]["error"] == ""
+
+
+def test_an_image_too_large_is_its_own_error_and_a_defect_of_ours_is_not(
+    run_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = (f"run_dir={run_dir}", f"input={run_dir.parent / 'tiny' / 'test' / 'good'}", f"output={tmp_path / 'o'}")
+
+    def fails(error: Exception) -> Callable[..., Detection]:
+        def call(self: Detector, image: object) -> Detection:
+            raise error
+
+        return call
+
+    monkeypatch.setattr(Detector, "__call__", fails(RuntimeError("out of memory")))
+    assert predict(compose_predict(*arguments)) == 4
+    assert {row["error"] for row in rows(tmp_path / "o").values()} == {"RuntimeError: out of memory"}
+    monkeypatch.setattr(Detector, "__call__", fails(TypeError("a defect")))
+    with pytest.raises(TypeError, match="a defect"):
+        predict(compose_predict(*arguments))
 
 
 def test_pictures_stay_in_the_output(run_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
