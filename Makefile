@@ -15,7 +15,7 @@ train: install  ## the quick run on the default data
 	$(PYTHON) -m fae.train experiment=quick category=wood objective=amplify
 
 test: install lint type
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n auto --dist worksteal
 
 test-slow: install
 	$(PYTHON) -m pytest -m slow
