@@ -12,13 +12,17 @@ import lightning
 import torch
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.plugins.layer_sync import TorchSyncBatchNorm
+from lightning.pytorch.strategies import DDPStrategy
 from omegaconf import DictConfig
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.utils.data import DataLoader, IterableDataset
 
+from fae.batch_norm import CrossProcessBatchNorm
 from fae.callback.checkpoint import WholeCheckpointIO
 from fae.data.module import DataModule
 from fae.module import FilteringAutoencoder, Prediction
+from fae.precision import on_gpu
 from fae.run_folder import BEST, LAST, objective_name
 from fae.score.score import Score
 from fae.types import Images
@@ -38,6 +42,8 @@ def build_module(cfg: DictConfig, score: Score) -> FilteringAutoencoder:
 def build_trainer(cfg: DictConfig, callbacks: list[Callback]) -> lightning.Trainer:
     """Build the trainer, without its logger, and refuse what this program cannot do.
 
+    With several processes, a trainer of one of them; see `launched`.
+
     Raises:
         ValueError: the configuration asks for what this program cannot do.
     """
@@ -45,18 +51,36 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback]) -> lightning.Train
         cfg.trainer,
         callbacks=callbacks,
         logger=False,
-        plugins=[WholeCheckpointIO()],
+        plugins=[
+            WholeCheckpointIO(),
+            TorchSyncBatchNorm() if on_gpu(cfg.trainer.accelerator) else CrossProcessBatchNorm(),
+        ],
         default_root_dir=cfg.run_dir,
         _convert_="all",
     )
-    if trainer.world_size > 1:
-        raise ValueError(f"trainer.devices (={cfg.trainer.devices}) must be 1: a run trains on one device")
+    processes = trainer.world_size
+    if processes > 1 and cfg.trainer.get("strategy") != "ddp":
+        raise ValueError(f"trainer.devices (={cfg.trainer.devices}) needs trainer=ddp, or set trainer.devices=1")
+    if processes > cfg.data.batch_size or cfg.data.batch_size % processes:
+        raise ValueError(
+            f"data.batch_size (={cfg.data.batch_size}) must be a multiple of the number of processes (={processes}), "
+            f"which share it; use {-(-cfg.data.batch_size // processes) * processes}"
+        )
     if trainer.accumulate_grad_batches != 1:
         raise ValueError(
             f"trainer.accumulate_grad_batches (={trainer.accumulate_grad_batches}) must be 1, as schedules count "
             "optimiser steps; set data.batch_size instead"
         )
     return trainer
+
+
+def launched(trainer: lightning.Trainer) -> bool:
+    """Whether all processes of a run are there: a single one, or several that torchrun, srun or we have started."""
+    strategy = trainer.strategy
+    if not isinstance(strategy, DDPStrategy):
+        return True
+    assert strategy.cluster_environment is not None
+    return strategy.cluster_environment.creates_processes_externally
 
 
 def checkpoint_of(run_dir: Path) -> Path:
@@ -91,10 +115,18 @@ def load_checkpoint(module: FilteringAutoencoder, cfg: DictConfig, run_dir: Path
 def predict(
     trainer: lightning.Trainer, module: FilteringAutoencoder, data: DataModule
 ) -> tuple[Prediction, Prediction]:
-    """Predict the held-out normal images and the test images, as they are."""
+    """Predict the held-out normal images and the test images, as they are.
+
+    Of several processes each predicts its share, and the first one gets them all; the others get their own.
+    """
     predicted: Any = trainer.predict(module, datamodule=data, weights_only=True)
     # Without test images Lightning nests one level less.
     val, test = predicted if data.test.samples else (predicted, [])
+    if trainer.world_size > 1:
+        shares: list[Any] | None = [None] * trainer.world_size if trainer.is_global_zero else None
+        distributed.gather_object((val, test), shares)
+        if shares is not None:
+            val, test = ([batch for share in shares for batch in share[i]] for i in range(2))
     return _join(val, data), _join(test, data)
 
 
@@ -123,8 +155,7 @@ def _join(batches: Sequence[Prediction], data: DataModule) -> Prediction:
         size = data.image_size or (0, 0)
         return Prediction(torch.zeros(0, 1, *size), torch.zeros(0, 3, *size, dtype=torch.uint8), torch.zeros(0))
     joined = Prediction(*(torch.cat(parts) for parts in zip(*batches, strict=True)))
-    assert torch.equal(joined.sample, torch.arange(len(joined.sample)))
-    return joined
+    return Prediction(*(part[joined.sample.argsort()] for part in joined))
 
 
 def facts(cfg: DictConfig, data: DataModule, score: Score) -> dict[str, Any]:
@@ -154,10 +185,15 @@ def facts(cfg: DictConfig, data: DataModule, score: Score) -> dict[str, Any]:
 
 def quiet() -> None:
     """Keep what a user can do nothing about out of the output."""
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.distributed"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # its errors are raised as well
     for message in (
         ".*does not have many workers.*",  # the images are in memory
         ".*Checkpoint directory .* exists and is not empty.*",  # it is the run's folder
+        ".*The `srun` command is available.*",  # one process is what was asked for
+        ".*`compute`` method of metric MeanMetric was called before.*",  # by a process without a share of the images
+        ".*recommended to use `self.log.*sync_dist=True.*",  # torchmetrics has added up what is logged
         ".*isinstance\\(treespec, LeafSpec\\).*",  # Lightning's own
     ):
         warnings.filterwarnings("ignore", message)

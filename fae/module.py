@@ -7,6 +7,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics import MeanMetric
 
 from fae.metric.streaming import StreamingPixelMetrics
 from fae.score.residual import residual_map
@@ -49,6 +50,11 @@ class FilteringAutoencoder(lightning.LightningModule):
         self.optimizer, self.scheduler = optimizer, scheduler
         self.residual = residual
         self.val_pixels = StreamingPixelMetrics()
+        # Metrics, not logged scalars: they add up exactly over processes with different numbers of images.
+        # A NaN is for FiniteLoss to explain, here and below.
+        self.val_loss = MeanMetric(nan_strategy="disable")
+        self.val_restoration_error = MeanMetric(nan_strategy="disable")
+        self.val_normal_error = MeanMetric(nan_strategy="disable")
 
     def forward(self, image: Tensor) -> Tensor:
         """Reconstruct `(B, 3, H, W)` images."""
@@ -71,26 +77,27 @@ class FilteringAutoencoder(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Restoration error and ordinary error; counts pixels."""
+        if not len(batch.clean):
+            return  # of a batch smaller than the number of processes
         reconstruction = self(batch.corrupted)
         losses: Losses = self.objective(reconstruction, *batch)
-        error = (reconstruction - batch.clean).square().mean(dim=1, keepdim=True)
+        error = (reconstruction - batch.clean).square().mean(dim=1, keepdim=True).float()
         damaged = batch.corruption_mask
-        size = len(batch.clean)
-        self.log_dict(
-            {
-                "val/loss": losses.total,
-                "val/restoration_error": (damaged * error).sum() / damaged.sum().clamp_min(1e-6),
-                "val/normal_error": ((1 - damaged) * error).sum() / (1 - damaged).sum().clamp_min(1e-6),
-            },
-            batch_size=size,
-            sync_dist=True,
-        )
-        # A NaN is for FiniteLoss to explain.
+        self.val_loss.update(losses.total, len(batch.clean))
+        self.val_restoration_error.update(error, damaged)
+        self.val_normal_error.update(error, 1 - damaged)
         residual = self.residual(batch.corrupted, reconstruction).nan_to_num(nan=torch.inf)
         self.val_pixels.update(residual, damaged > 0.5)
 
     def on_validation_epoch_end(self) -> None:
-        """How well the residual finds the damage, over all held-out pixels."""
+        """Means over all held-out images, and how well the residual finds the damage, over all their pixels."""
+        for name, mean in (
+            ("loss", self.val_loss),
+            ("restoration_error", self.val_restoration_error),
+            ("normal_error", self.val_normal_error),
+        ):
+            self.log(f"val/{name}", mean.compute())
+            mean.reset()
         found = self.val_pixels.compute()
         for name in ("auroc", "average_precision", "best_f1"):
             self.log(f"val/pixel_{name}", found[name].float())

@@ -229,6 +229,9 @@ def _change(run_dir: Path, run: DictConfig, cfg: DictConfig) -> str | None:
         run.data.root = cfg.data.root
     if cfg.engine is not None:
         run.engine = cfg.engine
+    if "strategy" in run.trainer:  # several processes are for training
+        del run.trainer.strategy
+        run.trainer.devices = run.trainer.num_nodes = 1
     for group in ("trainer", "threshold"):
         for key, value in cfg[group].items():
             if value is not None:

@@ -5,7 +5,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,11 +15,14 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.loggers.logger import DummyLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from torch.distributed.elastic.multiprocessing.errors import record
 
 from fae import cli
-from fae.assembly import build_module, build_trainer, facts, load_checkpoint, predict, quiet
+from fae.assembly import build_module, build_trainer, facts, launched, load_checkpoint, predict, quiet
+from fae.config import register
 from fae.data.module import DataModule
 from fae.detector import DETECTOR, save_detector
 from fae.environment import environment, git_commit
@@ -27,6 +30,7 @@ from fae.evaluation import Normals, evaluate, summary
 from fae.heatmap import colour_limit
 from fae.metric.pixel import check_engine
 from fae.precision import best_precision
+from fae.processes import in_processes
 from fae.results import write_results
 from fae.run_folder import LAST, METRICS, State, claim, locked, new_run_dir, objective_name, resolved, slug, state
 from fae.score.score import Score
@@ -43,31 +47,50 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, command: Sequence[str] 
         command: the words of the command line, for the command that resumes.
 
     Returns:
-        what metrics.json holds.
+        what metrics.json holds; of several processes in the first alone, in the others nothing.
 
     Raises:
         ValueError: a value is wrong, in the configuration or in the data.
         InstantiationException: Hydra's wrapper of an error from a leaf's constructor.
         OSError: a file is missing or cannot be written.
         FloatingPointError: the loss is no longer a number.
+        ChildProcessError: one of several processes failed.
         SystemExit: Ctrl-C or SIGTERM; the run is saved.
     """
     if sweep_dir is not None and cfg.run_dir is not None:
         raise ValueError(f"run_dir (={cfg.run_dir}) names one run's folder; a multirun takes hydra.sweep.dir")
+    return _train(cfg, sweep_dir, command)
+
+
+def _train(cfg: DictConfig, sweep_dir: str | None, command: Sequence[str]) -> dict[str, Any]:
     if cfg.pictures < 0:
         raise ValueError(f"pictures (={cfg.pictures}) must not be negative; 0 writes none")
     quiet()
     data: DataModule = instantiate(cfg.data, _convert_="all")
-    for note in data.index.notes:
-        print(f"NOTE: {note}", flush=True)
     if cfg.trainer.precision == "auto":
         cfg.trainer.precision = best_precision(cfg.trainer.accelerator)
+    named = cfg.run_dir is not None or sweep_dir is not None
     run_dir = Path(cfg.run_dir or new_run_dir(cfg, data.index, sweep_dir))
     cfg.run_dir = str(run_dir)
-    if state(run_dir, cfg, data.index) is State.FINISHED:
+    timer = Timer()
+    trainer = build_trainer(cfg, [*instantiate(cfg.callback, _convert_="all").values(), timer])
+    if not trainer.is_global_zero:  # the first process judges the folder, and may already be writing into it
+        if (run_dir / METRICS).is_file():
+            return {}
+    elif state(run_dir, cfg, data.index) is State.FINISHED:
         print(f"{run_dir} is finished; choose another run_dir to train again", flush=True)
         finished: dict[str, Any] = json.loads((run_dir / METRICS).read_text())
         return finished
+
+    if not launched(trainer):
+        arguments = (resolved(cfg), sweep_dir, list(command))
+        metrics = in_processes(trainer.world_size, _in_process, *arguments, scratch=Path(cfg.cache_dir))
+        return dict(metrics)
+    if trainer.world_size > 1 and not named:
+        raise ValueError("run_dir (=None) must be given when torchrun or srun starts several processes, to agree on it")
+    if trainer.is_global_zero:
+        for note in data.index.notes:
+            print(f"NOTE: {note}", flush=True)
 
     # Everything that can be wrong with data or configuration shows before the first file is written.
     data.setup()
@@ -76,31 +99,37 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, command: Sequence[str] 
     thresholds: Thresholds = instantiate(cfg.threshold, _convert_="all")
     check_engine(cfg.engine)
     module = build_module(cfg, score)
-    callbacks = instantiate(cfg.callback, _convert_="all")
-    timer = Timer()
-    trainer = build_trainer(cfg, [*callbacks.values(), timer])
     mode = safe_mode(cfg.logger.mode)
     words = [word for word in command if not word.startswith("run_dir=")]
     resume = shlex.join([_python(), "-m", "fae.train", *words, f"run_dir={run_dir}"])
 
-    with locked(run_dir), _stoppable(run_dir, resume), wandb_run(run_dir, Path(cfg.cache_dir)):
-        commits = claim(run_dir, cfg, data.index, git_commit())
-        print(f"run folder: {run_dir}\nif interrupted, go on with: {resume}", flush=True)
-        name = slug(cfg, data.index.dataset)
-        trainer.logger = logger = start(
-            instantiate(cfg.logger, _partial_=True, _convert_="all"),
-            mode,
-            run_dir,
-            run_dir.name if run_dir.name.startswith(name) else f"{name}-{run_dir.name}",
-            [data.index.dataset.split(":")[0], cfg.category.name, objective_name(cfg), data.corruption.name, *cfg.tags],
-            resolved(cfg),
-            Path(sweep_dir).name if sweep_dir else None,
-        )
+    with ExitStack() as held:
+        if trainer.is_global_zero:
+            held.enter_context(locked(run_dir))
+            held.enter_context(_stoppable(run_dir, resume))
+            held.enter_context(wandb_run(run_dir, Path(cfg.cache_dir)))
+            commits = claim(run_dir, cfg, data.index, git_commit())
+            print(f"run folder: {run_dir}\nif interrupted, go on with: {resume}", flush=True)
+            name = slug(cfg, data.index.dataset)
+            kind = data.index.dataset.split(":")[0]
+            trainer.logger = logger = start(
+                instantiate(cfg.logger, _partial_=True, _convert_="all"),
+                mode,
+                run_dir,
+                run_dir.name if run_dir.name.startswith(name) else f"{name}-{run_dir.name}",
+                [kind, cfg.category.name, objective_name(cfg), data.corruption.name, *cfg.tags],
+                resolved(cfg),
+                Path(sweep_dir).name if sweep_dir else None,
+            )
+        else:
+            trainer.logger = DummyLogger()
         last = run_dir / LAST
         resumed = str(last) if last.is_file() else None
         trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
         checkpoint = load_checkpoint(module, cfg, run_dir)
         val, test = predict(trainer, module, data)
+        if not trainer.is_global_zero:
+            return {}
         inside = data.val.content
         held_out = Normals(score.calibrate(val.residual, inside), inside)
         maps = score.anomaly_map(test.residual)
@@ -118,6 +147,13 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, command: Sequence[str] 
         write_results(run_dir, metrics, result, test.reconstruction, data, cfg.pictures, logger)
     print(f"{summary(metrics)}\n{metrics['seconds']:.0f} s of training; results in {run_dir}", flush=True)
     return metrics
+
+
+@record
+def _in_process(plain: dict[str, Any], sweep_dir: str | None, command: list[str]) -> dict[str, Any]:
+    """One of several processes of a run; `plain` is its whole configuration."""
+    register()
+    return _train(OmegaConf.create(plain), sweep_dir, command)
 
 
 def _python() -> str:

@@ -130,7 +130,7 @@ def test_run_precision_schedule_reads_max_steps() -> None:
         ("data.noise_sigma=-1", "data.noise_sigma (=-1) must not be negative"),
         ("score.k=5.5", "k (=5.5) must be a whole number"),
         ("pictures=-1", "pictures (=-1) must not be negative"),
-        ("trainer.devices=2", "trainer.devices (=2) must be 1"),
+        ("trainer.devices=2", "trainer.devices (=2) needs trainer=ddp"),
         ("trainer.accelerator=mps", "MPSAccelerator"),
         ("+trainer.accumulate_grad_batches=2", "trainer.accumulate_grad_batches (=2) must be 1"),
         ("+callback.early_stoping.patience=3", "unknown key callback.early_stoping; did you mean 'early_stopping'?"),

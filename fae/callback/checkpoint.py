@@ -71,6 +71,7 @@ class LastCheckpoint(Checkpoint):
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         """Save when it is time, unless a validation follows at once."""
         step = trainer.global_step
+        self._agree(trainer)
         validates = trainer.enable_validation and step % max(1, int(trainer.val_check_interval)) == 0
         if not validates and (self._stop or step % self.every_n_steps == 0):
             self._save(trainer)
@@ -78,11 +79,17 @@ class LastCheckpoint(Checkpoint):
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Save, with what the other callbacks made of the validation."""
         if not trainer.sanity_checking:
+            self._agree(trainer)
             self._save(trainer)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Save the end, so that a run killed while scoring does not train again."""
         self._save(trainer)
+
+    def _agree(self, trainer: lightning.Trainer) -> None:
+        """Stop all processes of a run when one is asked to: saving is done together."""
+        if trainer.world_size > 1:
+            self._stop = trainer.strategy.reduce_boolean_decision(self._stop, all=False)
 
     def _save(self, trainer: lightning.Trainer) -> None:
         trainer.save_checkpoint(self.path, weights_only=False)

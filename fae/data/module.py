@@ -46,14 +46,15 @@ class Split(NamedTuple):
 class DataModule(lightning.LightningDataModule):
     """Decodes a data set once and serves it: crops and corruptions on the device, all seeded.
 
-    Every random number is a function of (seed, step, rank), so that a resumed run equals an uninterrupted one.
+    Every random number is a function of (seed, step), so that a resumed run equals an uninterrupted one. Of several
+    processes each prepares the whole batch and keeps its share, so that together they see what a single one would.
 
     Args:
         source: `(root, category) -> Index`.
         root: see the source.
         category: see the source.
         corruption: the damage to learn from.
-        batch_size: images a step.
+        batch_size: images a step, of all processes together.
         max_steps: length of training, for the crop schedule.
         image_size: pixels, a number or `[height, width]`; None keeps the images' own, common size.
         aspect: "stretch" or "pad", see `fae.data.fit.fit`.
@@ -220,8 +221,7 @@ class DataModule(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Raw]:
         """An endless stream that starts at the trainer's step."""
         assert self.trainer is not None
-        stream = _Stream(self, self.trainer.global_step, self.trainer.global_rank, self.trainer.world_size)
-        return DataLoader(stream, batch_size=None)
+        return DataLoader(_Stream(self, self.trainer.global_step), batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Raw]:
         """Every held-out image, `val_corruptions` times."""
@@ -229,11 +229,13 @@ class DataModule(lightning.LightningDataModule):
         return DataLoader([Raw(image, i) for i, image in enumerate(images)], batch_size=None)  # type: ignore[arg-type]
 
     def predict_dataloader(self) -> list[DataLoader[Images]]:
-        """The held-out images as they are, then the test images, where there are any."""
+        """The held-out images as they are, then the test images, where there are any: this process's share."""
         return [self._plain(split) for split in (self.val, self.test) if split.samples]
 
     def _plain(self, split: Split) -> DataLoader[Images]:
-        samples = torch.split(torch.arange(len(split.samples)), self.batch_size)
+        assert self.trainer is not None
+        own = torch.arange(self.trainer.global_rank, len(split.samples), self.trainer.world_size)
+        samples = torch.split(own, self.batch_size)
         batches = [Images(split.image[which], which) for which in samples]
         return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
 
@@ -250,17 +252,16 @@ class DataModule(lightning.LightningDataModule):
         if isinstance(batch, Images):
             return Images(batch.image.float() / 255, batch.sample)
         assert self.trainer is not None
-        if self.trainer.training:
-            return self.training_batch(batch, self.trainer.global_rank)
-        return self._damaged(batch)
+        whole = self.training_batch(batch) if self.trainer.training else self._damaged(batch)
+        return Batch(*(part[self.trainer.global_rank :: self.trainer.world_size] for part in whole))
 
     def in_last_stage(self, steps: int) -> bool:
         """Whether the last of so many steps saw the largest crops."""
         return crop_size(self.stages, steps - 1, self.max_steps) == self.stages[-1]
 
-    def training_batch(self, batch: Raw, rank: int = 0) -> Batch:
-        """Crop, augment, corrupt and add noise; a function of (seed, step, rank)."""
-        random = generator(self.seed, TRAIN, batch.step, rank)
+    def training_batch(self, batch: Raw) -> Batch:
+        """Crop, augment, corrupt and add noise; a function of (seed, step)."""
+        random = generator(self.seed, TRAIN, batch.step)
         size = crop_size(self.stages, batch.step, self.max_steps)
         image = augment(random_crop(batch.image.float() / 255, size, random), *self.symmetry, random)
         return anchor(self._corrupt(image, random), self.noise_sigma, self.noise_clip, random)
@@ -273,16 +274,15 @@ class DataModule(lightning.LightningDataModule):
 class _Stream(IterableDataset[Raw]):
     """Training batches from a step on; every image once per pass through a seeded order."""
 
-    def __init__(self, data: DataModule, step: int, rank: int, world_size: int) -> None:
-        self.data, self.step, self.rank, self.world_size = data, step, rank, world_size
+    def __init__(self, data: DataModule, step: int) -> None:
+        self.data, self.step = data, step
 
     def __iter__(self) -> Iterator[Raw]:
         images, size, seed = self.data.train.image, self.data.batch_size, self.data.seed
         count, epoch, order = len(images), -1, torch.empty(0)
         for step in itertools.count(self.step):
             chosen = []
-            first = (step * self.world_size + self.rank) * size
-            for position in range(first, first + size):
+            for position in range(step * size, (step + 1) * size):
                 if position // count != epoch:
                     epoch = position // count
                     order = torch.randperm(count, generator=generator(seed, SHUFFLE, epoch))

@@ -11,7 +11,7 @@ def generator(seed: int, purpose: int, *position: int) -> torch.Generator:
     Args:
         seed: of the run, >= 0.
         purpose: one of the constants of this file.
-        position: say step and rank, each >= 0.
+        position: say a step, each >= 0.
     """
     state = np.random.SeedSequence([seed, purpose, *position]).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0] >> 1))

@@ -19,8 +19,9 @@ from tests.conftest import compose_train
 @pytest.fixture
 def build(tiny: Path) -> Callable[..., DataModule]:
     def make(step: int = 0, rank: int = 0, world_size: int = 1, root: Path = tiny, **keys: Any) -> DataModule:
-        corruption = instantiate(compose_train("corruption=elastic").corruption, _convert_="all")
-        data = DataModule(folder, str(root), "generic", corruption, **{"batch_size": 4, "max_steps": 30} | keys)
+        elastic = instantiate(compose_train("corruption=elastic").corruption, _convert_="all")
+        defaults = {"corruption": elastic, "batch_size": 4, "max_steps": 30}
+        data = DataModule(folder, str(root), "generic", **defaults | keys)
         data.trainer = SimpleNamespace(  # type: ignore[assignment]
             global_step=step, global_rank=rank, world_size=world_size, training=True
         )
@@ -68,11 +69,35 @@ def test_every_image_once_per_pass(build: Callable[..., DataModule]) -> None:
     assert counts == [2] * 10
 
 
-def test_ranks_share_a_pass(build: Callable[..., DataModule]) -> None:
-    single = stream(build(batch_size=4), 3)
-    halves = [stream(build(batch_size=2, rank=rank, world_size=2), 3) for rank in (0, 1)]
+@pytest.mark.parametrize("training", [True, False], ids=["training", "validation"])
+def test_processes_share_what_one_sees(training: bool, build: Callable[..., DataModule]) -> None:
+    """With a corruption that mixes the images of a batch, and one process without any image of the last one."""
+
+    def batches(rank: int, world_size: int) -> list[Batch]:
+        data = build(batch_size=3, rank=rank, world_size=world_size, corruption=swap)
+        data.trainer.training = training
+        raws = stream(data, 3) if training else list(data.val_dataloader())
+        return [data.on_after_batch_transfer(raw, 0) for raw in raws]  # type: ignore[misc]
+
+    swap = instantiate(compose_train("corruption=swap").corruption, _convert_="all")
+    single, shares = batches(0, 1), [batches(rank, 3) for rank in range(3)]
+    assert [len(b.clean) for b in single] == ([3, 3, 3] if training else [3, 3, 2])
     for step, batch in enumerate(single):
-        assert torch.equal(batch.image, torch.cat([half[step].image for half in halves]))
+        for whole, *parts in zip(batch, *(share[step] for share in shares), strict=True):
+            for rank, part in enumerate(parts):
+                assert torch.equal(whole[rank::3], part)
+
+
+def test_processes_share_the_images_to_predict(build: Callable[..., DataModule]) -> None:
+    found = []
+    for rank in range(3):
+        val, test = build(batch_size=2, rank=rank, world_size=3).predict_dataloader()
+        found.append(
+            [torch.cat([torch.zeros(0, dtype=torch.int64), *(b.sample for b in part)]) for part in (val, test)]
+        )
+    val, test = (torch.cat(parts).sort().values for parts in zip(*found, strict=True))
+    assert val.tolist() == [0, 1]
+    assert test.tolist() == list(range(8))
 
 
 def test_training_batches(build: Callable[..., DataModule]) -> None:
@@ -84,8 +109,6 @@ def test_training_batches(build: Callable[..., DataModule]) -> None:
     assert all(torch.equal(a, b) for a, b in zip(batch, again, strict=True))
     last = data.on_after_batch_transfer(raw._replace(step=29), 0)
     assert last.clean.shape == (4, 3, 32, 32)
-    other_rank = build(rank=1).on_after_batch_transfer(raw, 0)
-    assert not torch.equal(batch.corruption_mask, other_rank.corruption_mask)
 
 
 def test_validation_is_the_same_in_every_epoch_and_at_full_size(build: Callable[..., DataModule]) -> None:

@@ -1,0 +1,63 @@
+"""Several processes on one machine for one run, where no torchrun or srun has started them."""
+
+import json
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+
+def in_processes(count: int, function: Callable[..., Any], *arguments: Any, scratch: Path) -> Any:
+    """Call a function in so many new processes, which find each other by PyTorch's environment variables.
+
+    When one dies, PyTorch ends the others. A signal is handed on to all of them.
+
+    Args:
+        count: processes.
+        function: of a module, so that it can be found there by name, with PyTorch's decorator `record`.
+        arguments: plain values.
+        scratch: a folder for what the processes say of their failures while they run.
+
+    Returns:
+        what the first one returned.
+
+    Raises:
+        ChildProcessError: one failed; with its message.
+        SystemExit: a signal stopped them.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="processes-") as folder:
+        config = LaunchConfig(
+            min_nodes=1,
+            max_nodes=1,
+            nproc_per_node=count,
+            max_restarts=0,
+            rdzv_backend="c10d",
+            rdzv_endpoint="localhost:0",
+            local_addr="localhost",
+            run_id=Path(folder).name,
+            logs_specs=DefaultLogsSpecs(log_dir=folder),
+        )
+        try:
+            return elastic_launch(config, function)(*arguments)[0]
+        except ChildFailedError as error:
+            rank, failure = error.get_first_failure()
+            raise ChildProcessError(
+                f"process {rank} of {count} failed: {_message(failure.message)}; the others were stopped. "
+                "Repeat the command to go on from the last checkpoint"
+            ) from error
+        except SignalException as stopped:
+            raise SystemExit(128 + stopped.sigval) from stopped
+
+
+def _message(message: Any) -> str:
+    """Of a failure as PyTorch records it: JSON of an exception, or words on a signal."""
+    with suppress(json.JSONDecodeError):
+        message = json.loads(message) if isinstance(message, str) else message
+    text = message["message"] if isinstance(message, dict) else str(message)
+    return str(text).strip().rstrip(".")
