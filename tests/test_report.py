@@ -169,17 +169,21 @@ def test_what_metrics_do_not_say_still_tells_runs_apart(tmp_path: Path) -> None:
 
 
 def test_data_sets_of_the_same_name_are_kept_apart(tmp_path: Path) -> None:
-    for images in ("aaaa", "bbbb"):
-        write_run(tmp_path, images, images=images, dataset="folder:train")
-    summary, settings = summary_of(tmp_path)
-    assert settings == ["images"]
-    assert len(summary) == 2
+    for images, value in (("aaaa", 0.75), ("bbbb", 0.25)):
+        write_run(tmp_path, images, images=images, dataset="folder:train", image_auroc=value)
+    write_run(tmp_path, "other", images="cccc", dataset="folder:parts")
+    runs, settings = tabulate(read_sweep(tmp_path).finished)
+    assert settings == []
+    datasets = over_seeds(runs, settings)["dataset"].tolist()
+    assert datasets == ["folder:parts", "folder:train [aaaa]", "folder:train [bbbb]"]
+    (bars,) = plots(runs, settings)
+    assert set(bars.figure.data[0].y) == {0.75, 0.25, 0.9}
 
 
 def test_runs_that_nothing_tells_apart_are_said(tmp_path: Path) -> None:
     write_run(tmp_path, "a")
     write_run(tmp_path, "b")
-    assert "(1 runs too many)" in report(compose_report(f"sweep_dir={tmp_path}")).read_text().replace("\n", " ")
+    assert "runs too many: 1" in report(compose_report(f"sweep_dir={tmp_path}")).read_text().replace("\n", " ")
 
 
 def test_mean_over_data_sets_only_of_the_same_ones(tmp_path: Path) -> None:
@@ -194,7 +198,7 @@ def test_mean_over_data_sets_only_of_the_same_ones(tmp_path: Path) -> None:
     write_run(tmp_path, "odd", dataset="mvtec:wood", lam=0.5)
     means = over_datasets(*summary_of(tmp_path))
     assert means.table is None
-    assert means.note == "No mean over data sets: lam 0.5 was not run on mvtec:tile."
+    assert means.note == "No mean over data sets: λ 0.5 was not run on mvtec:tile."
 
 
 def test_an_undefined_measure_has_no_mean_over_data_sets(tmp_path: Path) -> None:
@@ -217,6 +221,8 @@ def test_whatever_else_lies_there_is_listed(tmp_path: Path) -> None:
         "listed": "[1]",
         "theirs": '{"accuracy": 1}',
         "worded": '{"dataset": "a", "objective": "b", "seed": 0, "image_auroc": "high"}',
+        "huge": '{"dataset": "a", "objective": "b", "seed": 1' + 400 * "0" + "}",
+        "deep": 100000 * "[",
         "nan": '{"dataset": "a", "objective": "b", "seed": 0, "image_auroc": NaN}',
     }
     for name, content in wrong.items():
@@ -241,7 +247,7 @@ def test_whatever_else_lies_there_is_listed(tmp_path: Path) -> None:
     for shown in (
         "<b>1</b> unfinished",
         "<b>2</b> failed",
-        "<b>8</b> unreadable",
+        "<b>10</b> unreadable",
         '<a href="failed/lam2.log">',
         "ValueError: lam (=2) is wrong",
         "metrics.json does not hold dataset, objective, seed",
@@ -359,11 +365,20 @@ def test_the_paper(tmp_path: Path) -> None:
     assert table["amplify", "wood"] == pytest.approx(0.9 - 0.971)
     assert math.isnan(table["amplify", "screw"]), "the paper has amplify for textures alone"
     assert math.isnan(table["amplify", "mean of 2"])
-    absent = missing(["mvtec:wood", "mvtec:screw", "synthetic:tile", "folder:bottle"])
+    absent = missing(["mvtec:wood [aaaa]", "mvtec:screw", "synthetic:tile", "folder:bottle"])
     assert len(absent) == 13
     assert {"tile", "bottle"} <= set(absent)
     page = report(compose_report(f"sweep_dir={tmp_path}")).read_text()
     assert "without a finished run (13 of 15): carpet, grid" in page
+
+
+def test_a_category_of_two_kinds_of_images_is_still_that_category(tmp_path: Path) -> None:
+    for images in ("aaaa", "bbbb"):
+        write_run(tmp_path, images, images=images, dataset="mvtec:wood", pixel_auroc=0.9)
+    table = compare(*summary_of(tmp_path))
+    table = table[table["dataset"].notna()]
+    assert table["category"].tolist() == ["wood [aaaa]", "wood [bbbb]"]
+    assert table["pixel_auroc_paper"].tolist() == [0.981, 0.981]
 
 
 def test_without_mvtec_there_is_nothing_to_compare(tmp_path: Path) -> None:
@@ -378,7 +393,8 @@ def test_what_does_not_vary_is_not_drawn(tmp_path: Path) -> None:
     write_run(tmp_path, "a", dataset="mvtec:wood", k=5)
     write_run(tmp_path, "b", dataset="mvtec:tile", k=9)
     assert titles() == ["AUROC by data set"], "k differs between data sets alone"
-    write_run(tmp_path, "c", dataset="mvtec:tile", k=3, lam=0.1)
+    for name, rotate in (("c", True), ("d", False)):
+        write_run(tmp_path, name, {"data": {"rotate": rotate}}, dataset="mvtec:tile", k=3, lam=0.1)
     assert titles() == ["AUROC by data set", "AUROC against λ", "AUROC against k"]
 
 
@@ -468,17 +484,20 @@ def browser(profile: Path) -> Iterator[webdriver.Chrome]:
 
 def test_the_page_of_a_true_sweep_in_a_browser(tiny_config: Build, tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
-    for lam in (0.1, 0.9):
+    for lam, seed in ((0.1, 0), (0.1, 1), (0.9, 0)):
         short = ("trainer.max_steps=2", "trainer.val_check_interval=1", "pictures=6")
-        cfg = tiny_config("x", *short, f"objective.lam={lam}")
+        cfg = tiny_config("x", *short, f"objective.lam={lam}", f"seed={seed}")
         cfg.run_dir = None
-        train(cfg, str(sweep), [f"objective.lam={lam}"])
+        train(cfg, str(sweep), [f"objective.lam={lam}", f"seed={seed}"])
     (sweep / "torn").mkdir()
     (sweep / "torn" / "metrics.json").write_text("{")
     path = report(compose_report(f"sweep_dir={sweep}"))
     table = pd.read_csv(sweep / "results.csv")
-    assert table["lam"].tolist() == [0.1, 0.9]
-    assert table["pixel_auroc"].nunique() == 2
+    assert table["lam"].tolist() == [0.1, 0.1, 0.9]
+    assert table["pixel_auroc"].nunique() == 3
+    summary, settings = summary_of(sweep)
+    assert settings == ["lam"]
+    assert summary["seeds"].tolist() == [2, 1], "what follows from the seed is no setting"
 
     with browser(tmp_path / "profile") as chrome:
         chrome.get(path.as_uri())

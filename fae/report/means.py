@@ -13,6 +13,7 @@ from fae.report.runs import COLUMNS, MEASURES, SETTINGS, Run
 SYNTHETIC = "synthetic:"
 # A category's file may choose these, so that they differ between data sets within one setting.
 _OF_CATEGORY = {field.name for field in fields(Category)} | {"corruption"}
+_LABELS = {"lam": "λ", "noise_sigma": "noise σ", "image_score": "image score", "image_size": "image size"}
 
 
 class Means(NamedTuple):
@@ -20,6 +21,11 @@ class Means(NamedTuple):
 
     table: pd.DataFrame | None
     note: str
+
+
+def label(name: str) -> str:
+    """A setting's name, as one would write it."""
+    return _LABELS.get(name, name)
 
 
 def is_synthetic(dataset: str) -> bool:
@@ -32,10 +38,13 @@ def tabulate(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
 
     Returns:
         the table, a row a run: COLUMNS, and after the settings whatever else tells runs apart; and the names of the
-        settings that vary.
+        settings that vary. Data sets that share a name, but not their images, get the fingerprint behind it.
     """
     frame = pd.DataFrame([run.row for run in runs], columns=list(COLUMNS), dtype=object)
     frame[list(MEASURES)] = frame[list(MEASURES)].astype(float)
+    images = frame.assign(images=[run.images for run in runs]).groupby("dataset")["images"]
+    shared = images.transform(lambda of_name: of_name.nunique(dropna=False) > 1).astype(bool)
+    frame.loc[shared, "dataset"] += [f" [{run.images}]" for run, twice in zip(runs, shared, strict=True) if twice]
     varying = differing(frame, SETTINGS)
     seeds = [run.row["seed"] for run in runs]
     named = {key for run in runs for key in run.words}
@@ -43,7 +52,6 @@ def tabulate(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
     # What the user has named comes first: one word changes many values of the configuration.
     candidates: tuple[Sequence[Mapping[str, Any]], ...] = (
         [run.words | {key: run.config[key] for key in named & run.config.keys()} for run in runs],
-        [{"images": run.images} for run in runs],
         [run.config for run in runs],
     )
     for source in candidates:
@@ -99,6 +107,13 @@ def natural(value: Any) -> tuple[int, float, str]:
         return 2, 0.0, str(value)
 
 
+def text(value: Any) -> str:
+    """A value as one would write it; nothing where it is missing."""
+    if value is None or value != value:
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def over_datasets(summary: pd.DataFrame, settings: Sequence[str]) -> Means:
     """Mean over data sets, for each setting, if all settings have the same data sets.
 
@@ -124,7 +139,7 @@ def over_datasets(summary: pd.DataFrame, settings: Sequence[str]) -> Means:
     for key, group in groups:
         absent = sorted(set(datasets) - set(group["dataset"]))
         if absent:
-            setting = ", ".join(f"{name} {value}" for name, value in zip(shared, key, strict=True))
+            setting = ", ".join(f"{label(name)} {text(value)}" for name, value in zip(shared, key, strict=True))
             return Means(None, f"No mean over data sets: {setting} was not run on {', '.join(absent)}.")
     rows = [
         dict(zip(shared, key, strict=True))
@@ -134,5 +149,5 @@ def over_datasets(summary: pd.DataFrame, settings: Sequence[str]) -> Means:
     ]
     note = f"Mean of the means of {len(datasets)} data sets."
     if chosen:
-        note += f" Within each data set the same, but different between them: {', '.join(chosen)}."
+        note += f" Within each data set the same, but different between them: {', '.join(map(label, chosen))}."
     return Means(pd.DataFrame(rows), note)

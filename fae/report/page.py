@@ -14,11 +14,11 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from fae.report.heatmaps import Heatmap, best, data_uri, heatmaps_of, worst
-from fae.report.means import constant, differing, is_synthetic, over_datasets, over_seeds
+from fae.report.means import constant, differing, is_synthetic, label, over_datasets, over_seeds, text
 from fae.report.paper import missing
-from fae.report.plots import label, plots
+from fae.report.plots import plots
 from fae.report.runs import FAILED, Sweep
-from fae.report.tables import Cell, Table, comparison_table, href, runs_table, summary_table, text
+from fae.report.tables import Cell, Table, comparison_table, href, runs_table, summary_table
 
 
 class Picture(NamedTuple):

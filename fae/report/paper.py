@@ -28,14 +28,15 @@ def compare(summary: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
         a row for each mean over categories, then one for each category and setting: category, settings, objective,
         runs and, for each of PAIRS, the mean, `<name>_std`, `<name>_paper` and `<name>_difference`.
     """
-    known = paper()
     ours = summary[summary["dataset"].str.startswith(_MVTEC)].copy()
     ours.insert(0, "category", ours["dataset"].str.removeprefix(_MVTEC))
-    table = ours.merge(known, how="left", on=["category", "objective"], suffixes=("", "_paper"))
+    ours.insert(1, "known_as", ours["dataset"].map(_category))
+    known = paper().rename(columns={"category": "known_as"})
+    table = ours.merge(known, how="left", on=["known_as", "objective"], suffixes=("", "_paper"))
     means = over_datasets(ours, list(dict.fromkeys(["objective", *differing(ours, settings)]))).table
     if means is not None:
         categories = list(ours["category"].unique())
-        reported = known[known["category"].isin(categories)].groupby("objective")[list(PAIRS)]
+        reported = known[known["known_as"].isin(categories)].groupby("objective")[list(PAIRS)]
         whole = reported.mean()[reported.size() == len(categories)].add_suffix("_paper").reset_index()
         means = means.assign(category=f"mean of {len(categories)}").merge(whole, how="left", on="objective")
         table = pd.concat([means, table], ignore_index=True)
@@ -46,4 +47,10 @@ def compare(summary: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
 
 def missing(datasets: Sequence[str]) -> list[str]:
     """The categories of MVTec AD without a run."""
-    return [name for name in paper()["category"].unique() if f"{_MVTEC}{name}" not in set(datasets)]
+    there = {_category(dataset) for dataset in datasets if dataset.startswith(_MVTEC)}
+    return [name for name in paper()["category"].unique() if name not in there]
+
+
+def _category(dataset: str) -> str:
+    """Without the fingerprint, which `tabulate` adds where there are several kinds of images."""
+    return dataset.removeprefix(_MVTEC).partition(" [")[0]

@@ -7,25 +7,13 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from fae.report.means import is_synthetic, natural
+from fae.report.means import is_synthetic, label, natural, text
 
 _PANELS = {"image_auroc": "image AUROC", "pixel_auroc": "pixel AUROC"}
-_COLOURS = (
-    "#0072b2",
-    "#e69f00",
-    "#009e73",
-    "#cc79a7",
-    "#56b4e9",
-    "#d55e00",
-    "#666666",
-    "#8c6d31",
-    "#7b4173",
-    "#a6761d",
-)
+_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#666666", "#8c6d31", "#7b4173")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star")
 _LINES = 20  # that can still be told apart
-_LABELS = {"lam": "λ", "noise_sigma": "noise σ", "image_score": "image score", "image_size": "image size"}
 
 
 class Plot(NamedTuple):
@@ -36,11 +24,6 @@ class Plot(NamedTuple):
     caption: str
 
 
-def label(name: str) -> str:
-    """A setting's name, as one would write it."""
-    return _LABELS.get(name, name)
-
-
 def plots(runs: pd.DataFrame, settings: Sequence[str]) -> list[Plot]:
     """Draw the data sets side by side, and the metrics against every setting that varies and is a number.
 
@@ -48,9 +31,15 @@ def plots(runs: pd.DataFrame, settings: Sequence[str]) -> list[Plot]:
         runs: from `tabulate`; real and synthetic data may stand together, as no point is a mean over data sets.
         settings: that vary.
     """
-    numbers = [name for name in settings if pd.to_numeric(runs[name].dropna(), errors="coerce").notna().all()]
-    within = [name for name in numbers if (runs.groupby("dataset")[name].nunique() > 1).any()]
+    within = [name for name in settings if (runs.groupby("dataset")[name].nunique() > 1).any()]
+    within = [name for name in within if _are_numbers(runs[name].dropna())]
     return [_bars(runs, settings), *(_against(runs, name, settings) for name in within)]
+
+
+def _are_numbers(column: "pd.Series[Any]") -> bool:
+    """Whether a column can be an axis: numbers, or words that stand for them; no truth values."""
+    truth = column.map(lambda value: isinstance(value, bool))
+    return bool(pd.to_numeric(column, errors="coerce").notna().all() and not truth.any())
 
 
 def _against(runs: pd.DataFrame, setting: str, settings: Sequence[str]) -> Plot:
@@ -139,7 +128,7 @@ def _error(spread: "pd.Series[float]") -> dict[str, Any]:
 
 def _name(keys: Sequence[str], key: Sequence[Any]) -> str:
     dataset, *others = zip(keys, key, strict=True)
-    words = (str(v) if k in ("objective", "corruption") else f"{label(k)} {v}" for k, v in others)
+    words = (str(v) if k in ("objective", "corruption") else f"{label(k)} {text(v)}" for k, v in others)
     return " · ".join([str(dataset[1]), *words])
 
 

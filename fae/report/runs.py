@@ -89,7 +89,7 @@ def read_sweep(folder: Path) -> Sweep:
                 sweep.unfinished.append(path.name)
             else:
                 sweep.foreign.append(path.name)
-        except (ValueError, OSError, yaml.YAMLError) as error:
+        except (ValueError, OSError, OverflowError, RecursionError, yaml.YAMLError) as error:
             sweep.unreadable.append((path.name, str(error)))
     for log in sorted((folder / FAILED).glob("*.log")):
         sweep.failed.append((log.name, *_ends(log)))

@@ -7,9 +7,8 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from fae.report.means import differing
+from fae.report.means import differing, label, text
 from fae.report.paper import PAIRS, compare
-from fae.report.plots import label
 from fae.report.runs import Sweep
 from fae.run_folder import METRICS
 
@@ -44,13 +43,6 @@ class Table(NamedTuple):
 def href(*parts: str) -> str:
     """A relative address; quoted, so that no name of a folder is taken for anything else."""
     return "/".join(quote(part, safe="") for part in parts)
-
-
-def text(value: Any) -> str:
-    """A value as one would write it; nothing where it is missing."""
-    if value is None or value != value:
-        return ""
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _mean(value: float, std: float = math.nan) -> Cell:
