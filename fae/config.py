@@ -112,7 +112,20 @@ class PredictConfig:
     device: str = "auto"
 
 
-SCHEMAS: dict[str, type] = {"train": TrainConfig, "evaluate": EvaluateConfig, "predict": PredictConfig}
+@dataclass
+class ReportConfig:
+    """The keys of conf/report.yaml; all others are refused."""
+
+    sweep_dir: str = MISSING
+    pictures: int = 12
+
+
+SCHEMAS: dict[str, type] = {
+    "train": TrainConfig,
+    "evaluate": EvaluateConfig,
+    "predict": PredictConfig,
+    "report": ReportConfig,
+}
 
 
 def register() -> None:

@@ -42,7 +42,7 @@ def resolved(cfg: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
-def _identity(plain: dict[str, Any]) -> dict[str, Any]:
+def identity(plain: dict[str, Any]) -> dict[str, Any]:
     """What determines the result: flat keys to values."""
     flat: dict[str, Any] = {}
 
@@ -63,7 +63,7 @@ def _identity(plain: dict[str, Any]) -> dict[str, Any]:
 
 def config_hash(cfg: DictConfig, fingerprint: str) -> str:
     """Eight hexadecimal digits of what determines the result: configuration and data."""
-    text = json.dumps(_identity(resolved(cfg)) | {"data": fingerprint}, sort_keys=True)
+    text = json.dumps(identity(resolved(cfg)) | {"data": fingerprint}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -100,7 +100,7 @@ def state(run_dir: Path, cfg: DictConfig, index: Index) -> State:
         raise ValueError(f"run_dir (={run_dir}) holds files but no {CONFIG}: not a run; choose another folder")
     before = OmegaConf.load(stored)
     assert isinstance(before, DictConfig)
-    old, new = _identity(resolved(before)), _identity(resolved(cfg))
+    old, new = identity(resolved(before)), identity(resolved(cfg))
     changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
     if changed:
         detail = ", ".join(f"{key} {old.get(key)} → {new.get(key)}" for key in changed[:5])

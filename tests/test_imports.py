@@ -41,6 +41,7 @@ FLOORS = {
     "fae.preview": 7,
     "fae.evaluate": 7,
     "fae.predict": 7,
+    "fae.report": 7,
 }
 
 
@@ -79,6 +80,6 @@ def test_only_entry_points_read_the_configuration() -> None:
         if "cfg." in p.read_text()
     }
     assert readers <= {
-        *("fae.train", "fae.preview", "fae.evaluate", "fae.predict"),
+        *("fae.train", "fae.preview", "fae.evaluate", "fae.predict", "fae.report"),
         *("fae.assembly", "fae.scored", "fae.detector", "fae.run_folder", "fae.config"),
     }

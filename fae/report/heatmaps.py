@@ -1,0 +1,108 @@
+"""The pictures worth looking at first: defects that stand out most, and images that come out on the wrong side."""
+
+import csv
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+_WIDTH = 1040  # px: four panels side by side, as large as a page shows them
+_QUALITY = 82
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """A test image that a run has left a picture of."""
+
+    path: Path
+    dataset: str
+    run: str
+    image: str
+    label: int
+    score: float
+    right: float
+    """Share of the run's test images of the other class that score on the right side of this one."""
+    distance: float
+    """Standard deviations of the normal images' scores that this one lies above their mean."""
+
+    @property
+    def caption(self) -> str:
+        """What the picture shows, and how the image compares."""
+        side = "above" if self.label else "below"
+        other = "normal" if self.label else "defective"
+        found = f"score {self.score:.4g}, {side} {self.right:.0%} of the {other} images"
+        return f"{self.dataset} · {self.image} · {found} · {self.run}"
+
+
+def heatmaps_of(run_dir: Path, dataset: str) -> list[Heatmap]:
+    """Find out what a run's pictures show; those that cannot be told apart, and runs without, give nothing."""
+    pictures = sorted((run_dir / "heatmaps").glob("*.png"))
+    table = run_dir / "scores.csv"
+    if not pictures or not table.is_file():
+        return []
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = [
+                (r["defect_type"], Path(r["path"]), int(r["label"]), float(r["score"])) for r in csv.DictReader(file)
+            ]
+    except (KeyError, TypeError, ValueError, OSError):
+        return []
+    names = [f"{kind}/{path.stem}" for kind, path, _, _ in rows]
+    score = np.array([row[3] for row in rows])
+    label = np.array([row[2] for row in rows])
+    normal, anomalous = score[label == 0], score[label == 1]
+    if not len(normal) or not len(anomalous):
+        return []
+    found = []
+    for path in pictures:
+        shown = [i for i, name in enumerate(names) if path.stem.partition("-")[2] == name.replace("/", "-")]
+        if len(shown) != 1:
+            continue
+        i = shown[0]
+        right = (normal < score[i]).mean() if label[i] else (anomalous > score[i]).mean()
+        distance = (score[i] - normal.mean()) / (normal.std() or 1.0)
+        of_image = (names[i], int(label[i]), float(score[i]), float(right), float(distance))
+        found.append(Heatmap(path, dataset, run_dir.name, *of_image))
+    return found
+
+
+def best(heatmaps: Iterable[Heatmap], count: int) -> list[Heatmap]:
+    """Defects above all normal images, those that stand out most first; data sets take turns."""
+    good = [h for h in heatmaps if h.label and h.right == 1]
+    turns: dict[str, int] = {}
+    ranked = []
+    for heatmap in _once(sorted(good, key=lambda h: -h.distance)):
+        turns[heatmap.dataset] = turns.get(heatmap.dataset, 0) + 1
+        ranked.append((turns[heatmap.dataset], heatmap))
+    return [heatmap for _, heatmap in sorted(ranked, key=lambda pair: pair[0])][:count]
+
+
+def worst(heatmaps: Iterable[Heatmap], count: int) -> list[Heatmap]:
+    """Images on the wrong side of at least one of the other class, the most mistaken first."""
+    return _once(sorted((h for h in heatmaps if h.right < 1), key=lambda h: h.right))[:count]
+
+
+def _once(heatmaps: Sequence[Heatmap]) -> list[Heatmap]:
+    """Each image of a data set only by the run that comes first."""
+    first: dict[tuple[str, str], Heatmap] = {}
+    for heatmap in heatmaps:
+        first.setdefault((heatmap.dataset, heatmap.image), heatmap)
+    return list(first.values())
+
+
+def data_uri(path: Path) -> str | None:
+    """A picture as a JPEG inside an address, at most 1040 px wide; None where the file holds no picture."""
+    try:
+        with Image.open(path) as picture:
+            shown = picture.convert("RGB")
+    except (UnidentifiedImageError, OSError):
+        return None
+    if shown.width > _WIDTH:
+        shown = shown.resize((_WIDTH, round(shown.height * _WIDTH / shown.width)))
+    buffer = BytesIO()
+    shown.save(buffer, "JPEG", quality=_QUALITY)
+    return f"data:image/jpeg;base64,{b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,56 @@
+"""The paper's numbers beside ours, for MVTec AD alone."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+
+import pandas as pd
+
+from fae.report.means import differing, over_datasets
+
+_MVTEC = "mvtec:"
+PAIRS = ("image_auroc", "pixel_auroc")
+
+
+def paper() -> pd.DataFrame:
+    """AUROC that the paper reports, as fractions: category, objective, image_auroc, pixel_auroc; see paper.csv."""
+    with (files("fae.report") / "paper.csv").open(encoding="utf-8") as file:
+        return pd.read_csv(file, comment="#")
+
+
+def compare(summary: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
+    """Set the runs on MVTec AD against the paper; what the paper does not report is NaN.
+
+    Args:
+        summary: from `over_seeds`, of any data.
+        settings: that vary.
+
+    Returns:
+        a row for each mean over categories, then one for each category and setting: category, settings, objective,
+        runs and, for each of PAIRS, the mean, `<name>_std`, `<name>_paper` and `<name>_difference`.
+    """
+    ours = summary[summary["dataset"].str.startswith(_MVTEC)].copy()
+    ours.insert(0, "category", ours["dataset"].str.removeprefix(_MVTEC))
+    ours.insert(1, "known_as", ours["dataset"].map(_category))
+    known = paper().rename(columns={"category": "known_as"})
+    table = ours.merge(known, how="left", on=["known_as", "objective"], suffixes=("", "_paper"))
+    means = over_datasets(ours, list(dict.fromkeys(["objective", *differing(ours, settings)]))).table
+    if means is not None:
+        categories = list(ours["category"].unique())
+        reported = known[known["known_as"].isin(categories)].groupby("objective")[list(PAIRS)]
+        whole = reported.mean()[reported.size() == len(categories)].add_suffix("_paper").reset_index()
+        means = means.assign(category=f"mean of {len(categories)}").merge(whole, how="left", on="objective")
+        table = pd.concat([means, table], ignore_index=True)
+    for name in PAIRS:
+        table[f"{name}_difference"] = table[name] - table[f"{name}_paper"]
+    return table
+
+
+def missing(datasets: Sequence[str]) -> list[str]:
+    """The categories of MVTec AD without a run."""
+    there = {_category(dataset) for dataset in datasets if dataset.startswith(_MVTEC)}
+    return [name for name in paper()["category"].unique() if name not in there]
+
+
+def _category(dataset: str) -> str:
+    """Without the fingerprint, which `tabulate` adds where there are several kinds of images."""
+    return dataset.removeprefix(_MVTEC).partition(" [")[0]
