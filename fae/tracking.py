@@ -51,7 +51,7 @@ def reach_server() -> None:
     Raises:
         OSError: naming the server that does not.
     """
-    address = urlparse(wandb.Settings().base_url)
+    address = urlparse(wandb.setup().settings.base_url)  # the user's own server, where one is set
     port = address.port or (443 if address.scheme == "https" else 80)
     try:
         socket.create_connection((address.hostname or "", port), timeout=_TIMEOUT_S).close()

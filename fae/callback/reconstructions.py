@@ -92,10 +92,8 @@ def draw(batch: Batch, reconstruction: Tensor, residual: Tensor, limit: float, s
     cell = max(size[0], _NARROWEST) + _GAP
     page = Image.new("RGB", (len(columns) * cell + _GAP, 2 * _LINE + len(batch.clean) * (size[1] + _GAP)), "white")
     pen, font = ImageDraw.Draw(page), ImageFont.load_default(size=12)
-    title = (
-        f"held-out images after step {step}; residual from 0 (black) to {limit:.2g} (yellow), that of perfect repair"
-    )
-    pen.text((_GAP, 3), title, fill="black", font=font)
+    colour = f"residual from 0 (black) to {limit:.2g} (yellow), as of perfect repair"
+    pen.text((_GAP, 3), f"held-out images after step {step}; {colour}", fill="black", font=font)
     for j, (name, pictures) in enumerate(columns.items()):
         left = _GAP + j * cell
         pen.text((left, _LINE + 3), name, fill="black", font=font)
