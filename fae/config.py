@@ -120,11 +120,22 @@ class ReportConfig:
     pictures: int = 12
 
 
+@dataclass
+class DashboardConfig:
+    """The keys of conf/dashboard.yaml; all others are refused."""
+
+    project: str = MISSING
+    entity: str | None = None
+    name: str = MISSING
+    save: bool = False
+
+
 SCHEMAS: dict[str, type] = {
     "train": TrainConfig,
     "evaluate": EvaluateConfig,
     "predict": PredictConfig,
     "report": ReportConfig,
+    "dashboard": DashboardConfig,
 }
 
 
@@ -170,7 +181,7 @@ def check_root(cfg: DictConfig, config_name: str) -> None:
 
 
 # Where a constructor passes other arguments on to.
-_PASSED_ON = {"lightning.pytorch.loggers.WandbLogger": "wandb.init"}
+_PASSED_ON = {"fae.logger.ResumableWandbLogger": "wandb.init"}
 
 
 def arguments(leaf: DictConfig) -> set[str]:

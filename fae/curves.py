@@ -1,7 +1,7 @@
 """The curves behind the numbers: how well images, pixels and regions are told apart, and how image scores lie."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -26,7 +26,32 @@ _SPAN = 100  # of the scores, beyond which their axis is logarithmic
 _ENTRIES = 18  # in a column of a legend
 
 _Lines = dict[str, tuple[Curve, float] | None]
-"""For each defect type a curve and the area below it; None where a class is missing."""
+"""For each defect type, and for "all", a curve and the area below it; None where a class is missing."""
+
+
+class Lines(NamedTuple):
+    """What a run's curves are; a type's sets its images, or its anomalous pixels, against all normal ones."""
+
+    images: _Lines
+    """ROC."""
+    pixels: _Lines
+    """ROC; empty where there are no masks."""
+    regions: _Lines
+    """Per-region overlap, with the area up to the first of `fae.metric.aupro.LIMITS`."""
+
+
+def lines(image_score: NDArray[np.float32], types: NDArray[np.str_], pixels: Mapping[str, Counts]) -> Lines:
+    """Find the curves by defect type; arguments as in `curves`."""
+    names = sorted({*types.tolist(), *pixels} - {GOOD, _ALL})
+    known = {name: pixels[name] for name in (_ALL, *names) if name in pixels}
+    return Lines(
+        _image_lines(image_score, types, names),
+        {n: (roc(c), counted_auroc(c).value) if c.defined else None for n, c in known.items()},
+        {
+            n: (pro(c), counted_aupro(c, LIMITS[0]).value) if c.defined and c.region.any() else None
+            for n, c in known.items()
+        },
+    )
 
 
 def curves(
@@ -38,7 +63,7 @@ def curves(
 ) -> Figure:
     """Draw ROC of images and of pixels, per-region overlap, and the image scores, each by defect type.
 
-    A type's curve sets its images, or its anomalous pixels, against all normal ones. What cannot be drawn is said.
+    What cannot be drawn is said.
 
     Args:
         image_score: `(N,)`, finite; higher means more anomalous.
@@ -50,26 +75,21 @@ def curves(
     """
     names = sorted({*types.tolist(), *pixels} - {GOOD, _ALL})
     style = {name: _style(i) for i, name in enumerate(names)} | {_ALL: {"color": "black", "linewidth": 3.0}}
-    known = {name: pixels[name] for name in (_ALL, *names) if name in pixels}
-    detected: _Lines = {n: (roc(c), counted_auroc(c).value) if c.defined else None for n, c in known.items()}
-    covered: _Lines = {
-        n: (pro(c), counted_aupro(c, LIMITS[0]).value) if c.defined and c.region.any() else None
-        for n, c in known.items()
-    }
+    found = lines(image_score, types, pixels)
     figure = Figure(figsize=(14, 9.5))
     figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
     figure.suptitle(title, fontsize=14, parse_math=False)
-    (images, scores), (found, regions) = figure.subplots(2, 2)
+    (images, scores), (detected, regions) = figure.subplots(2, 2)
     reason = _missing("images", (types == GOOD).any(), (types != GOOD).any())
-    _draw(images, "ROC of images", _image_lines(image_score, types, names), style, reason)
+    _draw(images, "ROC of images", found.images, style, reason)
     _histogram(scores, image_score, types, names, threshold)
-    if known:
-        counts = known.values()
+    if found.pixels:
+        counts = [pixels[name] for name in found.pixels]
         reason = _missing("pixels", any(c.normal.any() for c in counts), any(c.anomalous.any() for c in counts))
     else:
         reason = "no ground_truth masks"
-    _draw(found, "ROC of pixels", detected, style, reason)
-    _draw(regions, "per-region overlap (PRO)", covered, style, reason or "regions were not counted", LIMITS[0])
+    _draw(detected, "ROC of pixels", found.pixels, style, reason)
+    _draw(regions, "per-region overlap (PRO)", found.regions, style, reason or "regions were not counted", LIMITS[0])
     return figure
 
 

@@ -71,7 +71,8 @@ class FilteringAutoencoder(lightning.LightningModule):
                 "train/loss": losses.total.detach(),
                 "train/normal": losses.normal.detach(),
                 "train/corrupted": losses.corrupted.detach(),
-            }
+            },
+            logger=False,  # see fae.callback.history
         )
         return losses.total
 

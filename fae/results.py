@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lightning.pytorch.loggers import WandbLogger
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -15,8 +14,10 @@ from fae.data.module import DataModule
 from fae.evaluation import Evaluation
 from fae.files import whole, write_text
 from fae.heatmap import choose, write_heatmaps
+from fae.logger import ResumableWandbLogger
 from fae.pictures import write_pictures
 from fae.run_folder import METRICS
+from fae.tracked import log_model, log_results
 
 _COLUMNS = ("path", "label", "defect_type", "score")
 
@@ -28,7 +29,8 @@ def write_results(
     reconstruction: Tensor,
     data: DataModule,
     pictures: int,
-    logger: WandbLogger,
+    logger: ResumableWandbLogger,
+    keep_model: bool,
 ) -> None:
     """Write everything, metrics.json last, so that its presence means that the run is finished.
 
@@ -40,6 +42,7 @@ def write_results(
         data: after `setup`.
         pictures: how many heatmaps to write.
         logger: of the run.
+        keep_model: whether W&B gets what `fae.load` needs as well.
     """
     samples, scores = data.test.samples, result.image_score
     rows = _rows(samples, scores)
@@ -52,14 +55,12 @@ def write_results(
         run_dir / "heatmaps", samples, chosen, data.test.image, reconstruction, result.anomaly_map, data.mask, scores
     )
     pages = write_pictures(run_dir, "", str(metrics["dataset"]), result, data)
-    logger.experiment.summary.update(metrics)
-    for page in pages:
-        logger.log_image(page.stem, [str(page)])
-    if written:
-        logger.log_image("heatmaps", [str(p) for p in written], caption=[p.stem for p in written])
-    if rows:
-        logger.log_table("scores", columns=list(_COLUMNS), data=rows)
-    write_text(run_dir / METRICS, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+    text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
+    if logger.enabled:
+        log_results(logger, metrics, result, reconstruction, data, pages, written)
+        if keep_model:
+            log_model(logger, run_dir, text)
+    write_text(run_dir / METRICS, text)
 
 
 def _rows(samples: tuple[Sample, ...], scores: NDArray[np.float32]) -> list[list[Any]]:

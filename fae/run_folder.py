@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
@@ -21,6 +22,7 @@ CONFIG, ORIGIN, METRICS, LAST, BEST = "config.yaml", "origin.json", "metrics.jso
 _PRESENTATION = (
     *("run_dir", "cache_dir", "logger", "tags", "pictures"),
     *("callback.progress", "callback.learning_rate", "callback.finite", "callback.last", "callback.best.dirpath"),
+    *("callback.history", "callback.reconstructions"),
     *("trainer.enable_progress_bar", "trainer.log_every_n_steps"),
     # What the data are is told by their fingerprint, wherever they lie.
     *("data.root", "data.source.default_root", "data.source.cache_dir"),
@@ -161,16 +163,44 @@ def locked(run_dir: Path, name: str = "run_dir") -> Iterator[None]:
             run_dir.rmdir()
 
 
-def claim(run_dir: Path, cfg: DictConfig, index: Index, commit: str | None) -> list[str | None]:
+class Origin(NamedTuple):
+    """Where a run comes from, beside its images."""
+
+    git_commits: list[str | None]
+    """Those that have worked on it so far."""
+    wandb_id: str
+    """Its name in W&B, however often it goes on."""
+
+
+def claim(run_dir: Path, cfg: DictConfig, index: Index, commit: str | None, sweep: str | None) -> Origin:
     """Write down what a run is made of: the images, the composed configuration, and the code's commit.
 
-    Returns:
-        the commits that have worked on this run so far, this one included.
+    Args:
+        run_dir: the run's folder.
+        cfg: composed.
+        index: of the images.
+        commit: of the code.
+        sweep: the name of the multirun that it belongs to.
     """
     path = run_dir / ORIGIN
-    commits = json.loads(path.read_text())["git_commits"] if path.is_file() else []
+    before = json.loads(path.read_text()) if path.is_file() else {}
+    commits = before.get("git_commits", [])
     commits += [] if commit in commits else [commit]
-    origin = {"dataset": index.dataset, "fingerprint": index.fingerprint, "git_commits": commits}
+    run_id = before.get("wandb_id") or secrets.token_hex(4)
+    origin = {
+        "dataset": index.dataset,
+        "fingerprint": index.fingerprint,
+        "git_commits": commits,
+        "wandb_id": run_id,
+        "sweep": sweep,
+    }
     write_text(path, json.dumps(origin, indent=2) + "\n")
     write_text(run_dir / CONFIG, OmegaConf.to_yaml(OmegaConf.create(resolved(cfg))))
-    return commits
+    return Origin(commits, run_id)
+
+
+def sweep_of(run_dir: Path) -> Path | None:
+    """The folder of the multirun that a run was begun in, if it still lies there; by whatever command it goes on."""
+    path = run_dir / ORIGIN
+    sweep = json.loads(path.read_text()).get("sweep") if path.is_file() else None
+    return run_dir.parent if sweep is not None and run_dir.resolve().parent.name == sweep else None

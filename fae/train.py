@@ -32,7 +32,19 @@ from fae.metric.pixel import check_engine
 from fae.precision import best_precision
 from fae.processes import in_processes
 from fae.results import write_results
-from fae.run_folder import LAST, METRICS, State, claim, locked, new_run_dir, objective_name, resolved, slug, state
+from fae.run_folder import (
+    LAST,
+    METRICS,
+    State,
+    claim,
+    locked,
+    new_run_dir,
+    objective_name,
+    resolved,
+    slug,
+    state,
+    sweep_of,
+)
 from fae.score.score import Score
 from fae.score.threshold import Thresholds
 from fae.tracking import safe_mode, start, wandb_run
@@ -103,23 +115,28 @@ def _train(cfg: DictConfig, sweep_dir: str | None, command: Sequence[str]) -> di
     words = [word for word in command if not word.startswith("run_dir=")]
     resume = shlex.join([_python(), "-m", "fae.train", *words, f"run_dir={run_dir}"])
 
+    sweep = Path(sweep_dir) if sweep_dir is not None else sweep_of(run_dir)
+    group = sweep.resolve().name if sweep is not None else None
     with ExitStack() as held:
         if trainer.is_global_zero:
             held.enter_context(locked(run_dir))
             held.enter_context(_stoppable(run_dir, resume))
-            held.enter_context(wandb_run(run_dir, Path(cfg.cache_dir)))
-            commits = claim(run_dir, cfg, data.index, git_commit())
+            held.enter_context(wandb_run(sweep or run_dir, Path(cfg.cache_dir)))
+            commits, wandb_id = claim(run_dir, cfg, data.index, git_commit(), group)
             print(f"run folder: {run_dir}\nif interrupted, go on with: {resume}", flush=True)
             name = slug(cfg, data.index.dataset)
-            kind = data.index.dataset.split(":")[0]
             trainer.logger = logger = start(
                 instantiate(cfg.logger, _partial_=True, _convert_="all"),
                 mode,
-                run_dir,
+                sweep or run_dir,
                 run_dir.name if run_dir.name.startswith(name) else f"{name}-{run_dir.name}",
-                [kind, cfg.category.name, objective_name(cfg), data.corruption.name, *cfg.tags],
+                [
+                    *(data.index.dataset.split(":")[0], cfg.category.name, data.corruption.name),
+                    *(objective_name(cfg), f"lam={cfg.objective.lam:g}", *cfg.tags),
+                ],
                 resolved(cfg),
-                Path(sweep_dir).name if sweep_dir else None,
+                group,
+                wandb_id,
             )
         else:
             trainer.logger = DummyLogger()
@@ -144,7 +161,7 @@ def _train(cfg: DictConfig, sweep_dir: str | None, command: Sequence[str]) -> di
         limit = colour_limit(maps if len(maps) else held_out.anomaly_map)
         both = (result.image_threshold, result.pixel_threshold)
         save_detector(run_dir / DETECTOR, cfg, run_dir, score, val.residual.shape[-2:], both, limit)
-        write_results(run_dir, metrics, result, test.reconstruction, data, cfg.pictures, logger)
+        write_results(run_dir, metrics, result, test.reconstruction, data, cfg.pictures, logger, cfg.logger.log_model)
     print(f"{summary(metrics)}\n{metrics['seconds']:.0f} s of training; results in {run_dir}", flush=True)
     return metrics
 

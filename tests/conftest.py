@@ -1,10 +1,15 @@
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import wandb
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from PIL import Image
@@ -78,29 +83,67 @@ def tiny(tmp_path: Path) -> Path:
     return write_tiny(tmp_path / "tiny")
 
 
+def compose_tiny(data: Path, run_dir: Path, *overrides: str) -> DictConfig:
+    """Compose a run of twelve steps on a tiny data set."""
+    return compose_train(
+        "experiment=quick",
+        "data=folder",
+        f"data.root={data}",
+        "category=generic",
+        f"run_dir={run_dir}",
+        "model.width=4",
+        "data.image_size=32",
+        "data.batch_size=4",
+        "trainer.max_steps=12",
+        "trainer.val_check_interval=4",
+        "callback.last.every_n_steps=1",
+        "trainer.log_every_n_steps=1",
+        "trainer.accelerator=cpu",
+        "trainer.enable_progress_bar=false",
+        "~callback.progress",
+        "pictures=2",
+        *overrides,
+    )
+
+
+@pytest.fixture
+def unplugged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """There is a key, and a server that does not answer."""
+    monkeypatch.setattr("wandb.login", lambda **_: True)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    wandb.teardown()  # it reads the environment once a process
+    yield
+    wandb.teardown()
+
+
 @pytest.fixture
 def tiny_config(tiny: Path, tmp_path: Path) -> Callable[..., DictConfig]:
-    """Compose a run of twelve steps on the tiny data set, in `<tmp_path>/<name>`."""
+    """Compose a run on the tiny data set, in `<tmp_path>/<name>`."""
+    return lambda name, *overrides: compose_tiny(tiny, tmp_path / name, *overrides)
 
-    def build(name: str, *overrides: str) -> DictConfig:
-        return compose_train(
-            "experiment=quick",
-            "data=folder",
-            f"data.root={tiny}",
-            "category=generic",
-            f"run_dir={tmp_path / name}",
-            "model.width=4",
-            "data.image_size=32",
-            "data.batch_size=4",
-            "trainer.max_steps=12",
-            "trainer.val_check_interval=4",
-            "callback.last.every_n_steps=1",
-            "trainer.log_every_n_steps=1",
-            "trainer.accelerator=cpu",
-            "trainer.enable_progress_bar=false",
-            "~callback.progress",
-            "pictures=2",
-            *overrides,
-        )
 
-    return build
+@pytest.fixture(scope="session")
+def tracked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with everything that W&B can get of a run, offline."""
+    from fae.train import train  # seconds, which most tests need not wait for
+
+    root = tmp_path_factory.mktemp("tracked")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WANDB_MODE", "offline")
+        patch.setenv("FAE_CACHE_DIR", str(root / "cache"))
+        patch.chdir(root)
+        train(compose_tiny(write_tiny(root / "tiny"), root / "run", "logger.log_model=true", "tags=[mine]"))
+    return root / "run"
+
+
+def inspected(run: Path) -> list[dict[str, Any]]:
+    """The records of the one offline W&B run in a folder, or in its `wandb`."""
+    (file,) = run.rglob("*.wandb")
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(file)]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def history(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What was logged, in its order."""
+    return [record["history"]["item"] for record in records if record["type"] == "history"]

@@ -11,6 +11,7 @@ FLOORS = {
     "fae.files": 0,
     "fae.image": 0,
     "fae.config": 0,
+    "fae.logger": 0,
     "fae.model": 1,
     "fae.objective": 1,
     "fae.corruption": 1,
@@ -18,7 +19,6 @@ FLOORS = {
     "fae.metric": 1,
     "fae.data": 2,
     "fae.module": 3,
-    "fae.callback": 3,
     "fae.run_folder": 3,
     "fae.tracking": 3,
     "fae.heatmap": 3,
@@ -30,18 +30,21 @@ FLOORS = {
     "fae.processes": 3,
     "fae.sheet": 3,
     "fae.curves": 3,
+    "fae.callback": 4,
     "fae.most_wrong": 4,
     "fae.grid": 4,
-    "fae.assembly": 4,
+    "fae.assembly": 5,
     "fae.pictures": 5,
-    "fae.scored": 5,
-    "fae.detector": 5,
-    "fae.results": 6,
-    "fae.train": 7,
-    "fae.preview": 7,
-    "fae.evaluate": 7,
-    "fae.predict": 7,
-    "fae.report": 7,
+    "fae.scored": 6,
+    "fae.detector": 6,
+    "fae.tracked": 7,
+    "fae.results": 8,
+    "fae.train": 9,
+    "fae.preview": 9,
+    "fae.evaluate": 9,
+    "fae.predict": 9,
+    "fae.report": 9,
+    "fae.dashboard": 9,
 }
 
 
@@ -80,6 +83,6 @@ def test_only_entry_points_read_the_configuration() -> None:
         if "cfg." in p.read_text()
     }
     assert readers <= {
-        *("fae.train", "fae.preview", "fae.evaluate", "fae.predict", "fae.report"),
+        *("fae.train", "fae.preview", "fae.evaluate", "fae.predict", "fae.report", "fae.dashboard"),
         *("fae.assembly", "fae.scored", "fae.detector", "fae.run_folder", "fae.config"),
     }

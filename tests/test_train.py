@@ -406,53 +406,28 @@ def test_online_without_a_key_is_an_error_not_a_prompt(
     assert not (tmp_path / "online").exists()
 
 
+@pytest.mark.usefixtures("unplugged")
 def test_online_without_network_goes_offline(
     tiny_config: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "online")
-    monkeypatch.setattr("wandb.login", lambda **_: True)
-    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     train(tiny_config("unplugged", "trainer.max_steps=2", "trainer.val_check_interval=1"))
+    assert "127.0.0.1 cannot be reached" in caplog.text
     assert "this run logs OFFLINE" in caplog.text
     assert list((tmp_path / "unplugged" / "wandb").glob("offline-run-*"))
 
 
-def test_wandb_offline_run_can_be_read_back(
-    tiny_config: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    metrics = train(tiny_config("logged", "tags=[mine]"))
-    (run,) = (tmp_path / "logged" / "wandb").glob("offline-run-*/*.wandb")
-    shown = subprocess.run(
-        [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(run)],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert json.dumps(metrics["pixel_auroc"])[:10] in shown
-    for word in ("train/loss", "val/restoration_error", "heatmaps", "folder", "generic", "mine", "max_steps"):
-        assert word in shown, word
-    assert len(list(run.parent.rglob("*.png"))) >= 2
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "logged", "tiny"]
-
-
-def test_sweep_folders_are_named_by_their_configuration(
-    tiny_config: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sweep_folders_are_named_by_their_configuration(tiny_config: Build, tmp_path: Path) -> None:
     def one(lam: float) -> DictConfig:
         cfg = tiny_config("x", "trainer.max_steps=2", "trainer.val_check_interval=1", f"objective.lam={lam}")
         cfg.run_dir = None
         return cfg
 
-    monkeypatch.setenv("WANDB_MODE", "offline")
     for lam in (0.1, 0.9, 0.1):
         train(one(lam), sweep_dir=str(tmp_path / "sweep"))
-    runs = sorted((tmp_path / "sweep").iterdir())
+    runs = sorted(path.parent.name for path in (tmp_path / "sweep").glob("*/metrics.json"))
     assert len(runs) == 2
-    assert runs[0].name.startswith("folder-tiny-filter-lam0.1-seed0-")
-    for run in runs:  # each with its own W&B run, and nothing of the other's
-        assert len(list((run / "wandb").glob("offline-run-*"))) == 1
-        assert len(list((run / "wandb" / "artifacts").iterdir())) >= 1
+    assert runs[0].startswith("folder-tiny-filter-lam0.1-seed0-")
 
 
 def test_multirun_goes_on_after_a_failure(tiny: Path, tmp_path: Path) -> None:
