@@ -2,7 +2,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: install train test test-slow lint type check golden lock clean
+.PHONY: install train test test-slow slurm-test lint type check golden lock clean
 
 install: $(STAMP)
 
@@ -19,6 +19,9 @@ test: install lint type
 
 test-slow: install
 	$(PYTHON) -m pytest -m slow
+
+slurm-test: install  ## as root on Debian: starts a SLURM of one node, and keeps its log in experiments/slurm
+	experiments/slurm/test.sh
 
 lint: install
 	$(VENV)/bin/ruff check .

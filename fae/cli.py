@@ -19,12 +19,19 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from fae.config import arguments, check_callbacks, check_leaves, check_root, conf_dir, nearest, register
 
+Task = Callable[[DictConfig], Any]
 
-def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
+
+def run(task: Task, config_name: str, prepare: Callable[[Task], Task] = lambda task: task) -> None:
     """Compose `conf/<config_name>.yaml` from the command line and run a task on it.
 
     What the user can mend (ValueError, OSError, a wrong key) ends with a line on stderr and exit code 1; set
     HYDRA_FULL_ERROR=1 for the traceback. Anything else is a defect of ours and keeps its traceback.
+
+    Args:
+        task: what to do.
+        config_name: of the file.
+        prepare: what to make of the task, with the checks of its configuration, for a multirun's jobs.
     """
     register()
     wanted = os.environ.get("HYDRA_FULL_ERROR")
@@ -38,7 +45,7 @@ def run(task: Callable[[DictConfig], Any], config_name: str) -> None:
     # Without it Hydra swallows the exception that knows which key was wrong.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        hydra.main(config_path=conf_dir(), config_name=config_name, version_base="1.3")(checked)()
+        hydra.main(config_path=conf_dir(), config_name=config_name, version_base="1.3")(prepare(checked))()
     except (
         *(HydraException, OmegaConfBaseException, MisconfigurationException),
         *(ValueError, OSError, FloatingPointError),

@@ -17,6 +17,7 @@ from fae import cli
 from fae.data.module import DataModule, Raw
 from fae.run_folder import resolved
 from fae.sheet import amplitude, contact_sheet, coverage, write_sheet
+from fae.sweep import recorded, sweeping
 from fae.tracking import safe_mode, start, wandb_run
 from fae.types import Batch
 
@@ -100,7 +101,8 @@ def _task(cfg: DictConfig) -> None:
 
 def main() -> None:
     """Entry point of `fae-preview`."""
-    cli.run(_task, "train")
+    with sweeping():
+        cli.run(_task, "train", recorded)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,7 +16,7 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
 from fae.data.index import Index
-from fae.files import write_text
+from fae.files import whole, write_text
 
 CONFIG, ORIGIN, METRICS, LAST, BEST = "config.yaml", "origin.json", "metrics.json", "last.ckpt", "best.ckpt"
 
@@ -26,6 +28,12 @@ _PRESENTATION = (
     *("trainer.enable_progress_bar", "trainer.log_every_n_steps"),
     # What the data are is told by their fingerprint, wherever they lie.
     *("data.root", "data.source.default_root", "data.source.cache_dir"),
+)
+
+# What is done with a network that is trained already.
+_SCORING = (
+    *("score.k", "score.n", "score.t", "score.image_score", "threshold", "engine"),
+    *("category.k", "category.n", "category.t"),
 )
 
 
@@ -56,17 +64,29 @@ def identity(plain: dict[str, Any]) -> dict[str, Any]:
             flat[path] = value
 
     walk("", plain)
+    return _without(flat, _PRESENTATION)
+
+
+def _without(flat: dict[str, Any], groups: tuple[str, ...]) -> dict[str, Any]:
     return {
         key: value
         for key, value in flat.items()
-        if not any(key == hidden or key.startswith(f"{hidden}.") for hidden in _PRESENTATION)
+        if not any(key == group or key.startswith(f"{group}.") for group in groups)
     }
 
 
 def config_hash(cfg: DictConfig, fingerprint: str) -> str:
     """Eight hexadecimal digits of what determines the result: configuration and data."""
-    text = json.dumps(identity(resolved(cfg)) | {"data": fingerprint}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    return _digest(identity(resolved(cfg)) | {"data": fingerprint})
+
+
+def training_hash(cfg: DictConfig, fingerprint: str) -> str:
+    """Eight hexadecimal digits of what determines the weights: as `config_hash`, but without k, n, t and thresholds."""
+    return _digest(_without(identity(resolved(cfg)), _SCORING) | {"data": fingerprint})
+
+
+def _digest(plain: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def objective_name(cfg: DictConfig) -> str:
@@ -170,9 +190,13 @@ class Origin(NamedTuple):
     """Those that have worked on it so far."""
     wandb_id: str
     """Its name in W&B, however often it goes on."""
+    weights_of: str | None
+    """The run that trained its weights, if not itself."""
 
 
-def claim(run_dir: Path, cfg: DictConfig, index: Index, commit: str | None, sweep: str | None) -> Origin:
+def claim(
+    run_dir: Path, cfg: DictConfig, index: Index, commit: str | None, sweep: str | None, twin: Path | None
+) -> Origin:
     """Write down what a run is made of: the images, the composed configuration, and the code's commit.
 
     Args:
@@ -181,11 +205,13 @@ def claim(run_dir: Path, cfg: DictConfig, index: Index, commit: str | None, swee
         index: of the images.
         commit: of the code.
         sweep: the name of the multirun that it belongs to.
+        twin: the run that its weights come from, see `trained_alike`.
     """
-    path = run_dir / ORIGIN
-    before = json.loads(path.read_text()) if path.is_file() else {}
-    commits = before.get("git_commits", [])
+    before = _origin(run_dir)
+    of_twin = {} if twin is None else _origin(twin)
+    commits = before.get("git_commits") or of_twin.get("git_commits", [])
     commits += [] if commit in commits else [commit]
+    weights_of = before.get("weights_of") if twin is None else of_twin.get("weights_of") or twin.name
     run_id = before.get("wandb_id") or secrets.token_hex(4)
     origin = {
         "dataset": index.dataset,
@@ -193,14 +219,58 @@ def claim(run_dir: Path, cfg: DictConfig, index: Index, commit: str | None, swee
         "git_commits": commits,
         "wandb_id": run_id,
         "sweep": sweep,
+        "training": training_hash(cfg, index.fingerprint),
+        "weights_of": weights_of,
     }
-    write_text(path, json.dumps(origin, indent=2) + "\n")
+    write_text(run_dir / ORIGIN, json.dumps(origin, indent=2) + "\n")
     write_text(run_dir / CONFIG, OmegaConf.to_yaml(OmegaConf.create(resolved(cfg))))
-    return Origin(commits, run_id)
+    return Origin(commits, run_id, weights_of)
+
+
+@contextmanager
+def trained_alike(sweep: Path, run_dir: Path, cfg: DictConfig, index: Index) -> Iterator[Path | None]:
+    """Find a finished run of a sweep that differs from one in scoring alone, so that it has its weights.
+
+    Where there is none yet, no other process can look for the same weights inside the block: it waits for these.
+    """
+    training = training_hash(cfg, index.fingerprint)
+    lock = FileLock(sweep / f".training-{training}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"{run_dir} waits for a run that trains the same weights", flush=True)
+        lock.acquire()
+    try:
+        twins = (path.parent for path in sorted(sweep.glob(f"*/{METRICS}")) if (path.parent / LAST).is_file())
+        twin = next((path for path in twins if _origin(path).get("training") == training), None)
+        if (run_dir / LAST).is_file():
+            twin = None  # it has begun to train by itself
+        if twin is not None:
+            lock.release()
+        yield twin
+    finally:
+        lock.release()
+
+
+def take_weights(twin: Path, run_dir: Path) -> None:
+    """Give a run the checkpoints of another; they take no more space, as files are never changed, only replaced."""
+    for name in (BEST, LAST):
+        if (twin / name).is_file():
+            with whole(run_dir / name) as draft:
+                draft.unlink(missing_ok=True)
+                try:
+                    os.link(twin / name, draft)
+                except OSError:  # a file system without links
+                    shutil.copyfile(twin / name, draft)
+
+
+def _origin(run_dir: Path) -> dict[str, Any]:
+    path = run_dir / ORIGIN
+    origin: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return origin
 
 
 def sweep_of(run_dir: Path) -> Path | None:
     """The folder of the multirun that a run was begun in, if it still lies there; by whatever command it goes on."""
-    path = run_dir / ORIGIN
-    sweep = json.loads(path.read_text()).get("sweep") if path.is_file() else None
+    sweep = _origin(run_dir).get("sweep")
     return run_dir.parent if sweep is not None and run_dir.resolve().parent.name == sweep else None

@@ -28,6 +28,7 @@ from fae.detector import DETECTOR, save_detector
 from fae.environment import environment, git_commit
 from fae.evaluation import Normals, evaluate, summary
 from fae.heatmap import colour_limit
+from fae.logger import ResumableWandbLogger
 from fae.metric.pixel import check_engine
 from fae.precision import best_precision
 from fae.processes import in_processes
@@ -35,6 +36,7 @@ from fae.results import write_results
 from fae.run_folder import (
     LAST,
     METRICS,
+    Origin,
     State,
     claim,
     locked,
@@ -44,9 +46,12 @@ from fae.run_folder import (
     slug,
     state,
     sweep_of,
+    take_weights,
+    trained_alike,
 )
 from fae.score.score import Score
 from fae.score.threshold import Thresholds
+from fae.sweep import recorded, sweeping
 from fae.tracking import safe_mode, start, wandb_run
 
 
@@ -112,36 +117,19 @@ def _train(cfg: DictConfig, sweep_dir: str | None, command: Sequence[str]) -> di
     check_engine(cfg.engine)
     module = build_module(cfg, score)
     mode = safe_mode(cfg.logger.mode)
-    words = [word for word in command if not word.startswith("run_dir=")]
+    words = [word for word in command if not word.startswith(("run_dir=", "sweep="))]
     resume = shlex.join([_python(), "-m", "fae.train", *words, f"run_dir={run_dir}"])
 
-    sweep = Path(sweep_dir) if sweep_dir is not None else sweep_of(run_dir)
-    group = sweep.resolve().name if sweep is not None else None
     with ExitStack() as held:
         if trainer.is_global_zero:
-            held.enter_context(locked(run_dir))
-            held.enter_context(_stoppable(run_dir, resume))
-            held.enter_context(wandb_run(sweep or run_dir, Path(cfg.cache_dir)))
-            commits, wandb_id = claim(run_dir, cfg, data.index, git_commit(), group)
-            print(f"run folder: {run_dir}\nif interrupted, go on with: {resume}", flush=True)
-            name = slug(cfg, data.index.dataset)
-            trainer.logger = logger = start(
-                instantiate(cfg.logger, _partial_=True, _convert_="all"),
-                mode,
-                sweep or run_dir,
-                run_dir.name if run_dir.name.startswith(name) else f"{name}-{run_dir.name}",
-                [
-                    *(data.index.dataset.split(":")[0], cfg.category.name, data.corruption.name),
-                    *(objective_name(cfg), f"lam={cfg.objective.lam:g}", *cfg.tags),
-                ],
-                resolved(cfg),
-                group,
-                wandb_id,
-            )
+            origin, logger = _begin(held, cfg, data, run_dir, sweep_dir, mode, resume)
+            trainer.logger = logger
         else:
             trainer.logger = DummyLogger()
-        last = run_dir / LAST
-        resumed = str(last) if last.is_file() else None
+        resumed = str(run_dir / LAST) if (run_dir / LAST).is_file() else None
+        if trainer.world_size > 1:  # the first process knows
+            trainer.strategy.setup_environment()
+            resumed = trainer.strategy.broadcast(resumed)
         trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
         checkpoint = load_checkpoint(module, cfg, run_dir)
         val, test = predict(trainer, module, data)
@@ -154,9 +142,10 @@ def _train(cfg: DictConfig, sweep_dir: str | None, command: Sequence[str]) -> di
         metrics = facts(cfg, data, score) | result.metrics | checkpoint
         metrics |= {
             "overrides": words,
+            "weights_of": origin.weights_of,
             "steps": trainer.global_step,
             "seconds": round(timer.time_elapsed("train"), 3),
-            "git_commit": ", ".join(str(commit) for commit in commits) if any(commits) else None,
+            "git_commit": ", ".join(map(str, origin.git_commits)) if any(origin.git_commits) else None,
         } | environment(trainer.strategy.root_device)
         limit = colour_limit(maps if len(maps) else held_out.anomaly_map)
         both = (result.image_threshold, result.pixel_threshold)
@@ -164,6 +153,38 @@ def _train(cfg: DictConfig, sweep_dir: str | None, command: Sequence[str]) -> di
         write_results(run_dir, metrics, result, test.reconstruction, data, cfg.pictures, logger, cfg.logger.log_model)
     print(f"{summary(metrics)}\n{metrics['seconds']:.0f} s of training; results in {run_dir}", flush=True)
     return metrics
+
+
+def _begin(
+    held: ExitStack, cfg: DictConfig, data: DataModule, run_dir: Path, sweep_dir: str | None, mode: str, resume: str
+) -> tuple[Origin, ResumableWandbLogger]:
+    """Take a run's folder, find weights that are trained already, and start its W&B run; `held` ends it all."""
+    sweep = Path(sweep_dir) if sweep_dir is not None else sweep_of(run_dir)
+    group = sweep.resolve().name if sweep is not None else None
+    held.enter_context(locked(run_dir))
+    held.enter_context(_stoppable(run_dir, resume))
+    held.enter_context(wandb_run(sweep or run_dir, Path(cfg.cache_dir)))
+    twin = held.enter_context(trained_alike(sweep, run_dir, cfg, data.index)) if sweep is not None else None
+    origin = claim(run_dir, cfg, data.index, git_commit(), group, twin)
+    if twin is not None:
+        take_weights(twin, run_dir)
+    weights = f"; its weights are those of {twin.name}" if twin is not None else ""
+    print(f"run folder: {run_dir}{weights}\nif interrupted, go on with: {resume}", flush=True)
+    name = slug(cfg, data.index.dataset)
+    logger = start(
+        instantiate(cfg.logger, _partial_=True, _convert_="all"),
+        mode,
+        sweep or run_dir,
+        run_dir.name if run_dir.name.startswith(name) else f"{name}-{run_dir.name}",
+        [
+            *(data.index.dataset.split(":")[0], cfg.category.name, data.corruption.name),
+            *(objective_name(cfg), f"lam={cfg.objective.lam:g}", *cfg.tags),
+        ],
+        resolved(cfg),
+        group,
+        origin.wandb_id,
+    )
+    return origin, logger
 
 
 @record
@@ -208,7 +229,8 @@ def _task(cfg: DictConfig) -> None:
 
 def main() -> None:
     """Entry point of `fae-train`."""
-    cli.run(_task, "train")
+    with sweeping():
+        cli.run(_task, "train", recorded)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ FLOORS = {
     "fae.heatmap": 3,
     "fae.evaluation": 3,
     "fae.cli": 3,
+    "fae.sweep": 4,
     "fae.environment": 3,
     "fae.precision": 3,
     "fae.batch_norm": 3,

@@ -101,7 +101,7 @@ def _facts(runs: pd.DataFrame, settings: Sequence[str]) -> list[tuple[str, str]]
     same = {k: v for k, v in constant(runs).items() if k not in settings}
     # A resumed run names all commits that worked on it.
     commits = dict.fromkeys(commit for several in runs["git_commit"].dropna() for commit in several.split(", "))
-    hours = pd.to_numeric(runs["seconds"]).sum() / 3600
+    hours = pd.to_numeric(runs.loc[runs["weights_of"].isna(), "seconds"]).sum() / 3600
     return [
         ("data sets", str(runs["dataset"].nunique())),
         ("seeds", ", ".join(map(str, sorted(runs["seed"].unique())))),

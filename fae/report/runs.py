@@ -33,7 +33,7 @@ _THRESHOLDS = tuple(
 _COUNTS = ("steps", "checkpoint_step", "seconds", "train_images", "val_images", "test_images")
 COLUMNS = (
     *("run", "dataset", "category", *SETTINGS, "seed", *MEASURES, *_COUNTS, *_THRESHOLDS),
-    *("checkpoint", "git_commit", "device"),
+    *("checkpoint", "weights_of", "git_commit", "device"),
 )
 NUMBERS = {"noise_sigma", "lam", "k", "n", "t", "seed", *MEASURES, *_COUNTS, *_THRESHOLDS}
 _REQUIRED = {"dataset", "objective", "seed"}

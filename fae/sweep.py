@@ -1,0 +1,128 @@
+"""What a multirun adds to its runs: a folder for itself, failures that stop no other run, and a list of them."""
+
+import hashlib
+import re
+import shutil
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from submitit.core.utils import FailedJobError, UncompletedJobError
+
+from fae.cli import Task, explain
+from fae.files import write_text
+
+FAILED = "failed"
+"""Folder of a sweep: a log for each run that failed in the last command; its first line holds the run's overrides."""
+
+
+class Sweep(Callback):  # type: ignore[misc]
+    """Holds the folder of a multirun while it lasts, and lists the runs that failed; the exit code tells as well."""
+
+    # Not of the object, which goes to the jobs of other processes.
+    _lock: FileLock | None = None
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Take the folder.
+
+        Raises:
+            SystemExit: another process has it, or there is no SLURM for it; Hydra turns other exceptions of a callback
+                into warnings.
+        """
+        folder = Path(config.hydra.sweep.dir)
+        if "SlurmLauncher" in config.hydra.launcher._target_ and shutil.which("sbatch") is None:
+            sys.exit(
+                "error: hydra/launcher=slurm needs sbatch, which is not here; run this where SLURM takes jobs, "
+                "or use hydra/launcher=joblib"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        Sweep._lock = FileLock(folder / ".lock")
+        try:
+            Sweep._lock.acquire(timeout=0)
+        except Timeout:
+            sys.exit(
+                f"error: hydra.sweep.dir (={folder}) is in use by another sweep; wait for it, or choose another folder"
+            )
+        for log in (folder / FAILED).glob("*.log"):
+            log.unlink()
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        """Give the folder back.
+
+        Raises:
+            SystemExit: a run failed.
+        """
+        _release()
+        logs = sorted((Path(config.hydra.sweep.dir) / FAILED).glob("*.log"))
+        if not logs:
+            return
+        table = Table(title="failed", show_lines=True)
+        for name in ("run", "why", "log"):
+            table.add_column(name, overflow="fold")
+        for log in logs:
+            words, why, *_rest = [*log.read_text(encoding="utf-8").splitlines(), "", ""]
+            table.add_row(Text(words), Text(why), Text(str(log)))
+        Console(stderr=True).print(table)
+        sys.exit(f"error: {len(logs)} run(s) failed; repeat the command to try them again, it skips what is finished")
+
+
+@contextmanager
+def sweeping() -> Iterator[None]:
+    """Give back the folder of a multirun however it ends, and explain a job that a cluster lost.
+
+    Raises:
+        SystemExit: a job was killed before it could say why.
+    """
+    try:
+        yield
+    except (FailedJobError, UncompletedJobError) as error:
+        sys.exit(
+            f"error: a job was lost: {str(error).strip()}\nThe others go on; see squeue. When it is empty, repeat the "
+            "command: it skips what is finished and goes on with the rest"
+        )
+    finally:
+        _release()
+
+
+def _release() -> None:
+    if Sweep._lock is not None:
+        Sweep._lock.release()
+        Sweep._lock = None
+
+
+def recorded(task: Task) -> Task:
+    """Turn an exception of a multirun's job into a log in the sweep's folder, so that the others go on."""
+
+    def record(cfg: DictConfig) -> Any:
+        hydra = HydraConfig.get()
+        if hydra.mode is not RunMode.MULTIRUN:
+            return task(cfg)
+        overrides = " ".join(hydra.overrides.task)
+        folder = Path(hydra.sweep.dir) / FAILED
+        try:
+            return task(cfg)
+        except Exception as error:
+            why = " ".join(explain(error).split())
+            folder.mkdir(parents=True, exist_ok=True)
+            log = folder / f"{_name(overrides)}.log"
+            write_text(log, f"{overrides}\n{why}\n\n{traceback.format_exc()}")
+            print(f"error: {why}\n  in {overrides}\n  see {log}", file=sys.stderr, flush=True)
+            return None
+
+    return record
+
+
+def _name(overrides: str) -> str:
+    """Of a file: readable, and different for different runs."""
+    return f"{re.sub(r'[^A-Za-z0-9.=]+', '-', overrides)[:100]}-{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
