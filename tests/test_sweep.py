@@ -14,9 +14,11 @@ import torch
 from filelock import FileLock
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from submitit.core.utils import UncompletedJobError
 
 from fae.config import conf_dir, register
+from fae.sweep import Sweep, sweeping
 from fae.train import main
 from tests.conftest import write_tiny
 
@@ -159,6 +161,16 @@ def test_without_slurm_the_error_says_what_else_there_is(
     monkeypatch.setattr("shutil.which", lambda name: None)
     assert run("-m", "seed=0,1", "hydra/launcher=slurm") == 1
     assert "hydra/launcher=slurm needs sbatch" in capfd.readouterr().err
+
+
+def test_a_lost_job_is_explained_and_the_folder_given_back(tmp_path: Path) -> None:
+    """What submitit raises for a job that a cluster killed; without accounting (sacct) it cannot see it."""
+    config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}, "launcher": {"_target_": "basic"}}})
+    with pytest.raises(SystemExit, match=r"(?s)a job was lost: 7_0 .* repeat the"), sweeping():
+        Sweep().on_multirun_start(config)
+        raise UncompletedJobError("7_0 has not produced any output (state: OUT_OF_MEMORY)")
+    with FileLock(tmp_path / ".lock", timeout=0):
+        pass
 
 
 @pytest.mark.slow

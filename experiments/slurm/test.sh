@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts a SLURM of one node, runs tests/test_slurm.py on it, and keeps what was said in experiments/slurm/log.txt.
-set -eu
+set -euo pipefail
 here=$(dirname "$0")
 folder=$(mktemp -d)
 trap '"$here/cluster.sh" stop "$folder"; rm -rf "$folder"' EXIT
