@@ -166,9 +166,14 @@ def test_without_slurm_the_error_says_what_else_there_is(
 def test_a_lost_job_is_explained_and_the_folder_given_back(tmp_path: Path) -> None:
     """What submitit raises for a job that a cluster killed; without accounting (sacct) it cannot see it."""
     config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}, "launcher": {"_target_": "basic"}}})
-    with pytest.raises(SystemExit, match=r"(?s)a job was lost: 7_0 .* repeat the"), sweeping():
-        Sweep().on_multirun_start(config)
-        raise UncompletedJobError("7_0 has not produced any output (state: OUT_OF_MEMORY)")
+
+    def lost() -> None:
+        with sweeping():
+            Sweep().on_multirun_start(config)
+            raise UncompletedJobError("7_0 has not produced any output (state: OUT_OF_MEMORY)")
+
+    with pytest.raises(SystemExit, match=r"(?s)a job was lost: 7_0 .* repeat the"):
+        lost()
     with FileLock(tmp_path / ".lock", timeout=0):
         pass
 
