@@ -2,7 +2,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: install train test test-slow slurm-test lint type check golden lock clean
+.PHONY: install train test test-slow slurm-test browser lint type check golden lock clean
 
 install: $(STAMP)
 
@@ -14,11 +14,14 @@ $(STAMP): pyproject.toml requirements.lock
 train: install  ## the quick run on the default data
 	$(PYTHON) -m fae.train experiment=quick category=wood objective=amplify
 
-test: install lint type
+test: install browser lint type
 	$(PYTHON) -m pytest -n auto --dist worksteal
 
 test-slow: install
 	$(PYTHON) -m pytest -m slow
+
+browser:  ## the test of the report's page drives it
+	-command -v chromedriver > /dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium chromium-driver; }
 
 slurm-test: install  ## as root on Debian: starts a SLURM of one node, and keeps its log in experiments/slurm
 	experiments/slurm/test.sh
