@@ -15,9 +15,6 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 from submitit.core.utils import FailedJobError, UncompletedJobError
 
 from fae.cli import Task, explain
@@ -67,13 +64,9 @@ class Sweep(Callback):  # type: ignore[misc]
         logs = sorted((Path(config.hydra.sweep.dir) / FAILED).glob("*.log"))
         if not logs:
             return
-        table = Table(title="failed", show_lines=True)
-        for name in ("run", "why", "log"):
-            table.add_column(name, overflow="fold")
         for log in logs:
             words, why, *_rest = [*log.read_text(encoding="utf-8").splitlines(), "", ""]
-            table.add_row(Text(words), Text(why), Text(str(log)))
-        Console(stderr=True).print(table)
+            print(f"failed: {why}\n  in {words}\n  see {log}", file=sys.stderr)
         sys.exit(f"error: {len(logs)} run(s) failed; repeat the command to try them again, it skips what is finished")
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,15 @@ def command(folder: Path, *words: str) -> list[str]:
     return [sys.executable, "-m", "fae.train", *words, *TINY, f"data.root={data}"]
 
 
-def sweep(folder: Path, *words: str) -> subprocess.Popen[str]:
+def sweep(folder: Path, *words: str, meanwhile: Callable[[], None] = lambda: None) -> tuple[int, str]:
+    """Exit code and output."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen(command(folder, "-m", *LAUNCHER, *words), cwd=folder, env=environment, **pipes)
+    with subprocess.Popen([*command(folder, "-m", *LAUNCHER), *words], cwd=folder, env=environment, **pipes) as run:
+        meanwhile()
+        said, _ = run.communicate(timeout=500)
+    print(said)
+    return run.returncode, said
 
 
 def queue() -> list[tuple[str, str]]:
@@ -46,16 +52,13 @@ def wait_for(path: Path, pattern: str, seconds: int = 120) -> Path:
 
 
 def test_a_sweep_with_a_failure(tmp_path: Path) -> None:
-    run = sweep(tmp_path, "objective.lam=0.1,0.9,2", "objective=filter,amplify")
-    said, _ = run.communicate(timeout=400)
-    print(said)
-    assert run.returncode == 1
+    code, said = sweep(tmp_path, "objective.lam=0.1,0.9,2", "objective=filter,amplify")
+    assert code == 1
     assert "error: 2 run(s) failed" in said
     folder = tmp_path / "multirun" / "default"
     before = finished(folder)
     assert len(before) == 4
-    again = sweep(tmp_path, "objective.lam=0.1,0.9", "objective=filter,amplify")
-    assert again.wait(400) == 0
+    assert sweep(tmp_path, "objective.lam=0.1,0.9", "objective=filter,amplify")[0] == 0
     assert finished(folder) == before
 
 
@@ -63,32 +66,25 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     alone = [*command(tmp_path, "run_dir=one"), *PLAIN, "model.width=4"]
     subprocess.run(alone, cwd=tmp_path, env=environment, check=True)
-    words = [*PLAIN, "model.width=4", "trainer=ddp", "hydra.launcher.tasks_per_node=2"]
-    run = subprocess.Popen(
-        [*command(tmp_path, "-m", *LAUNCHER), *words],
-        **{"cwd": tmp_path, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True},
-    )
-    said, _ = run.communicate(timeout=400)
-    print(said)
-    assert run.returncode == 0
+    assert sweep(tmp_path, *PLAIN, "model.width=4", "trainer=ddp", "hydra.launcher.tasks_per_node=2")[0] == 0
     (two,) = finished(tmp_path / "multirun" / "default")
     assert_nearly_equal_runs(tmp_path / "one", tmp_path / "multirun" / "default" / two)
 
 
 def test_a_preempted_job_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     """As submitit is told of it: by a signal, after which it queues the job again."""
-    run = sweep(tmp_path, "seed=0", "trainer.max_steps=3000", "trainer.val_check_interval=1000")
     folder = tmp_path / "multirun" / "default"
-    wait_for(folder, "*/last.ckpt")
-    ((job, _),) = queue()
-    subprocess.run(["scancel", "--signal=USR2", job], check=True)
-    said, _ = run.communicate(timeout=500)
-    print(said)
-    assert run.returncode == 0
+
+    def preempt() -> None:
+        wait_for(folder, "*/last.ckpt")
+        ((job, _),) = queue()
+        subprocess.run(["scancel", "--signal=USR2", job], check=True)
+
+    assert sweep(tmp_path, "trainer.max_steps=1000", "trainer.val_check_interval=500", meanwhile=preempt)[0] == 0
     assert len(finished(folder)) == 1
     logs = "".join(path.read_text() for path in sorted(folder.glob("slurm/*/*.err")))
     assert "requeue" in logs.lower()
     metrics = json.loads(next(folder.glob("*/metrics.json")).read_text())
-    assert metrics["steps"] == 3000
+    assert metrics["steps"] == 1000
     starts = "".join(path.read_text() for path in sorted(folder.glob("slurm/*/*.out")))
     assert starts.count("run folder:") == 2
