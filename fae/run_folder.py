@@ -242,7 +242,7 @@ def trained_alike(sweep: Path, run_dir: Path, cfg: DictConfig, index: Index) -> 
         lock.acquire()
     try:
         twins = (path.parent for path in sorted(sweep.glob(f"*/{METRICS}")) if (path.parent / LAST).is_file())
-        twin = next((path for path in twins if _origin(path).get("training") == training), None)
+        twin = next((path for path in twins if _training(path) == training), None)
         if (run_dir / LAST).is_file():
             twin = None  # it has begun to train by itself
         if twin is not None:
@@ -262,6 +262,14 @@ def take_weights(twin: Path, run_dir: Path) -> None:
                     os.link(twin / name, draft)
                 except OSError:  # a file system without links
                     shutil.copyfile(twin / name, draft)
+
+
+def _training(folder: Path) -> str | None:
+    """What its weights are determined by; None for what is no run of ours."""
+    try:
+        return str(_origin(folder)["training"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _origin(run_dir: Path) -> dict[str, Any]:

@@ -83,10 +83,14 @@ def test_all_categories_of_mvtec_ad(name: str) -> None:
 def test_a_sweep_goes_on_after_a_failure_and_repeats_only_that(
     run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Failures of a value, and of a key that only the check of the leaves finds."""
+    """Beside folders that are no runs."""
+    for name, text in (("foreign", "[1]"), ("half-written", '{"training": ')):
+        (tmp_path / "multirun" / "lam" / name).mkdir(parents=True)
+        for file in ("metrics.json", "origin.json", "last.ckpt"):
+            (tmp_path / "multirun" / "lam" / name / file).write_text(text)
     assert run("sweep=lam", "objective.lam=2,0.5", "objective=filter,amplify") == 1
     folder = tmp_path / "multirun" / "lam"
-    before = finished(folder)
+    before = {name: at for name, at in finished(folder).items() if name.startswith("folder-")}
     assert sorted(re.sub(r"-[0-9a-f]{8}$", "", name) for name in before) == [
         "folder-tiny-amplify-lam0.5-seed0",
         "folder-tiny-filter-lam0.5-seed0",
@@ -104,7 +108,7 @@ def test_a_sweep_goes_on_after_a_failure_and_repeats_only_that(
     assert all(log.name[:20] in said for log in logs)
     assert run("sweep=lam", "objective.lam=0.2,0.5", "objective=filter") == 0
     after = finished(folder)
-    assert len(after) == 3
+    assert len(after) == 3 + 2
     assert before.items() <= after.items()
     assert not list((folder / "failed").glob("*.log"))
 
