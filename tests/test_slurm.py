@@ -83,8 +83,10 @@ def test_a_preempted_job_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     assert sweep(tmp_path, "trainer.max_steps=1000", "trainer.val_check_interval=500", meanwhile=preempt)[0] == 0
     assert len(finished(folder)) == 1
     logs = "".join(path.read_text() for path in sorted(folder.glob("slurm/*/*.err")))
+    print(logs)
     assert "requeue" in logs.lower()
     metrics = json.loads(next(folder.glob("*/metrics.json")).read_text())
     assert metrics["steps"] == 1000
     starts = "".join(path.read_text() for path in sorted(folder.glob("slurm/*/*.out")))
+    print(starts)
     assert starts.count("run folder:") == 2

@@ -7,7 +7,11 @@ if [ "$1" = stop ]; then
   for name in slurmctld slurmd; do
     if [ -f "$folder/$name.pid" ]; then kill "$(cat "$folder/$name.pid")" || true; fi
   done
-  exit
+  for _ in $(seq 50); do
+    pgrep -f "$folder/slurm.conf" > /dev/null || exit 0
+    sleep 0.2
+  done
+  exit 1
 fi
 for name in slurmctld slurmd munged; do
   command -v "$name" > /dev/null || { apt-get update -qq; apt-get install -qq -y --no-install-recommends slurm-wlm munge; }
