@@ -187,7 +187,6 @@ def quiet() -> None:
     """Keep what a user can do nothing about out of the output."""
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.distributed"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # its errors are raised as well
     for message in (
         ".*does not have many workers.*",  # the images are in memory
         ".*Checkpoint directory .* exists and is not empty.*",  # it is the run's folder

@@ -21,6 +21,12 @@ from fae.config import arguments, check_callbacks, check_leaves, check_root, con
 
 Task = Callable[[DictConfig], Any]
 
+MENDABLE = (
+    *(HydraException, OmegaConfBaseException, MisconfigurationException),
+    *(ValueError, OSError, FloatingPointError),
+)
+"""What the user can mend; `explain` says how."""
+
 
 def run(task: Task, config_name: str, prepare: Callable[[Task], Task] = lambda task: task) -> None:
     """Compose `conf/<config_name>.yaml` from the command line and run a task on it.
@@ -46,10 +52,7 @@ def run(task: Task, config_name: str, prepare: Callable[[Task], Task] = lambda t
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         hydra.main(config_path=conf_dir(), config_name=config_name, version_base="1.3")(prepare(checked))()
-    except (
-        *(HydraException, OmegaConfBaseException, MisconfigurationException),
-        *(ValueError, OSError, FloatingPointError),
-    ) as error:
+    except MENDABLE as error:
         if wanted is not None:
             raise
         sys.exit(f"error: {explain(error)}")

@@ -1,7 +1,8 @@
 """Several processes on one machine for one run, where no torchrun or srun has started them."""
 
 import json
-import tempfile
+import logging
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -21,38 +22,46 @@ def in_processes(count: int, function: Callable[..., Any], *arguments: Any, scra
         count: processes.
         function: of a module, so that it can be found there by name, with PyTorch's decorator `record`.
         arguments: plain values.
-        scratch: a folder for what the processes say of their failures while they run.
+        scratch: a folder for what the processes say of their failures; emptied before, and removed after.
 
     Returns:
         what the first one returned.
 
     Raises:
-        ChildProcessError: one failed; with its message.
+        ValueError: one raised a ValueError; with its message.
+        ChildProcessError: one failed otherwise; with its message.
         SystemExit: a signal stopped them.
     """
-    scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=scratch, prefix="processes-") as folder:
-        config = LaunchConfig(
-            min_nodes=1,
-            max_nodes=1,
-            nproc_per_node=count,
-            max_restarts=0,
-            rdzv_backend="c10d",
-            rdzv_endpoint="localhost:0",
-            local_addr="localhost",
-            run_id=Path(folder).name,
-            logs_specs=DefaultLogsSpecs(log_dir=folder),
-        )
-        try:
-            return elastic_launch(config, function)(*arguments)[0]
-        except ChildFailedError as error:
-            rank, failure = error.get_first_failure()
-            raise ChildProcessError(
-                f"process {rank} of {count} failed: {_message(failure.message)}; the others were stopped. "
-                "Repeat the command to go on from the last checkpoint"
-            ) from error
-        except SignalException as stopped:
-            raise SystemExit(128 + stopped.sigval) from stopped
+    shutil.rmtree(scratch, ignore_errors=True)  # of a run that was killed
+    scratch.mkdir(parents=True)
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=count,
+        max_restarts=0,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        local_addr="localhost",
+        run_id=scratch.name,
+        logs_specs=DefaultLogsSpecs(log_dir=str(scratch)),
+    )
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("torch.distributed.elastic"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what it says is raised as well
+    try:
+        return elastic_launch(config, function)(*arguments)[0]
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        kind, _, words = _message(failure.message).partition(": ")
+        if kind == "ValueError":
+            raise ValueError(words) from error
+        raise ChildProcessError(
+            f"process {rank} of {count} failed: {kind}: {words}. The others were stopped; repeat the command to go on"
+        ) from error
+    except SignalException as stopped:
+        raise SystemExit(128 + stopped.sigval) from stopped
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _message(message: Any) -> str:

@@ -1,9 +1,13 @@
 """What a multirun adds to its runs: a folder for itself, failures that stop no other run, and a list of them."""
 
 import hashlib
+import os
 import re
 import shutil
+import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +18,8 @@ from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 from submitit.core.utils import FailedJobError, UncompletedJobError
 
@@ -22,6 +28,9 @@ from fae.files import write_text
 
 FAILED = "failed"
 """Folder of a sweep: a log for each run that failed in the last command; its first line holds the run's overrides."""
+
+
+_WATCH = "sweep-parent"
 
 
 class Sweep(Callback):  # type: ignore[misc]
@@ -72,10 +81,10 @@ class Sweep(Callback):  # type: ignore[misc]
 
 @contextmanager
 def sweeping() -> Iterator[None]:
-    """Give back the folder of a multirun however it ends, and explain a job that a cluster lost.
+    """Give back the folder of a multirun however it ends, and explain a job that was lost.
 
     Raises:
-        SystemExit: a job was killed before it could say why.
+        SystemExit: a job was killed before it could say why, or Ctrl-C.
     """
     try:
         yield
@@ -84,6 +93,14 @@ def sweeping() -> Iterator[None]:
             f"error: a job was lost: {str(error).strip()}\nThe others go on; see squeue. When it is empty, repeat the "
             "command: it skips what is finished and goes on with the rest"
         )
+    except TerminatedWorkerError:
+        sys.exit(
+            "error: a worker process was killed, perhaps for its memory, and joblib stopped the others; repeat the "
+            "command to go on, with a smaller hydra.launcher.n_jobs where memory is short"
+        )
+    except KeyboardInterrupt:
+        print("\nstopped; repeat the command to go on", flush=True)
+        sys.exit(128 + signal.SIGINT)
     finally:
         _release()
 
@@ -101,11 +118,15 @@ def recorded(task: Task) -> Task:
         hydra = HydraConfig.get()
         if hydra.mode is not RunMode.MULTIRUN:
             return task(cfg)
+        if "joblib" in hydra.launcher._target_:
+            _end_with_parent()
         overrides = " ".join(hydra.overrides.task)
         folder = Path(hydra.sweep.dir) / FAILED
         try:
             return task(cfg)
         except Exception as error:
+            if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
+                raise  # the first process of the run says what was wrong
             why = " ".join(explain(error).split())
             folder.mkdir(parents=True, exist_ok=True)
             log = folder / f"{_name(overrides)}.log"
@@ -114,6 +135,19 @@ def recorded(task: Task) -> Task:
             return None
 
     return record
+
+
+def _end_with_parent() -> None:
+    """Stop as by SIGTERM when the process of the sweep is gone: joblib's workers would train on, holding their runs."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    if _WATCH not in {thread.name for thread in threading.enumerate()}:
+        threading.Thread(target=watch, name=_WATCH, daemon=True).start()
 
 
 def _name(overrides: str) -> str:

@@ -1,5 +1,6 @@
 """`python -m fae.train`: train one model, score it, and leave a run folder behind."""
 
+import hashlib
 import json
 import shlex
 import signal
@@ -54,6 +55,8 @@ from fae.score.threshold import Thresholds
 from fae.sweep import recorded, sweeping
 from fae.tracking import safe_mode, start, wandb_run
 
+_PATIENCE_S = 60
+
 
 def train(cfg: DictConfig, sweep_dir: str | None = None, command: Sequence[str] = ()) -> dict[str, Any]:
     """Train, score and write one run; the same call on an interrupted run goes on, on a finished one returns.
@@ -91,6 +94,11 @@ def _train(cfg: DictConfig, sweep_dir: str | None, command: Sequence[str]) -> di
     cfg.run_dir = str(run_dir)
     timer = Timer()
     trainer = build_trainer(cfg, [*instantiate(cfg.callback, _convert_="all").values(), timer])
+    if trainer.world_size > 1 and launched(trainer):
+        if not named:
+            raise ValueError("run_dir (=None) must be given when torchrun or srun starts processes, to agree on it")
+        # Before anything can go wrong in one of them: those that wait for it then learn that it is gone.
+        trainer.strategy.setup_environment()
     if not trainer.is_global_zero:  # the first process judges the folder, and may already be writing into it
         if (run_dir / METRICS).is_file():
             return {}
@@ -101,10 +109,8 @@ def _train(cfg: DictConfig, sweep_dir: str | None, command: Sequence[str]) -> di
 
     if not launched(trainer):
         arguments = (resolved(cfg), sweep_dir, list(command))
-        metrics = in_processes(trainer.world_size, _in_process, *arguments, scratch=Path(cfg.cache_dir))
-        return dict(metrics)
-    if trainer.world_size > 1 and not named:
-        raise ValueError("run_dir (=None) must be given when torchrun or srun starts several processes, to agree on it")
+        scratch = Path(cfg.cache_dir) / "processes" / hashlib.sha256(str(run_dir.resolve()).encode()).hexdigest()[:16]
+        return dict(in_processes(trainer.world_size, _in_process, *arguments, scratch=scratch))
     if trainer.is_global_zero:
         for note in data.index.notes:
             print(f"NOTE: {note}", flush=True)
@@ -127,9 +133,7 @@ def _train(cfg: DictConfig, sweep_dir: str | None, command: Sequence[str]) -> di
         else:
             trainer.logger = DummyLogger()
         resumed = str(run_dir / LAST) if (run_dir / LAST).is_file() else None
-        if trainer.world_size > 1:  # the first process knows
-            trainer.strategy.setup_environment()
-            resumed = trainer.strategy.broadcast(resumed)
+        resumed = trainer.strategy.broadcast(resumed)  # the first process knows
         trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
         checkpoint = load_checkpoint(module, cfg, run_dir)
         val, test = predict(trainer, module, data)
@@ -161,13 +165,14 @@ def _begin(
     """Take a run's folder, find weights that are trained already, and start its W&B run; `held` ends it all."""
     sweep = Path(sweep_dir) if sweep_dir is not None else sweep_of(run_dir)
     group = sweep.resolve().name if sweep is not None else None
-    held.enter_context(locked(run_dir))
-    held.enter_context(_stoppable(run_dir, resume))
-    held.enter_context(wandb_run(sweep or run_dir, Path(cfg.cache_dir)))
+    # A run of a sweep that was killed may take a moment to end.
+    held.enter_context(locked(run_dir, patience_s=0 if sweep is None else _PATIENCE_S))
+    held.enter_context(_stoppable(run_dir, resume, sweep is not None))
     twin = held.enter_context(trained_alike(sweep, run_dir, cfg, data.index)) if sweep is not None else None
     origin = claim(run_dir, cfg, data.index, git_commit(), group, twin)
     if twin is not None:
         take_weights(twin, run_dir)
+    held.enter_context(wandb_run(sweep or run_dir, Path(cfg.cache_dir)))
     weights = f"; its weights are those of {twin.name}" if twin is not None else ""
     print(f"run folder: {run_dir}{weights}\nif interrupted, go on with: {resume}", flush=True)
     name = slug(cfg, data.index.dataset)
@@ -191,7 +196,10 @@ def _begin(
 def _in_process(plain: dict[str, Any], sweep_dir: str | None, command: list[str]) -> dict[str, Any]:
     """One of several processes of a run; `plain` is its whole configuration."""
     register()
-    return _train(OmegaConf.create(plain), sweep_dir, command)
+    try:
+        return _train(OmegaConf.create(plain), sweep_dir, command)
+    except cli.MENDABLE as error:
+        raise ValueError(cli.explain(error)) from error
 
 
 def _python() -> str:
@@ -201,19 +209,20 @@ def _python() -> str:
 
 
 @contextmanager
-def _stoppable(run_dir: Path, resume: str) -> Iterator[None]:
+def _stoppable(run_dir: Path, resume: str, in_sweep: bool) -> Iterator[None]:
     """End on Ctrl-C and SIGTERM with the command that resumes; during a fit LastCheckpoint saves first."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        raise SIGTERMException
+        raise SIGTERMException(signum)
 
     before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     except SIGTERMException as stopped:
         kept = f"saved in {run_dir / LAST}" if (run_dir / LAST).is_file() else "nothing was trained yet"
-        print(f"\nstopped; {kept}. Go on with:\n  {resume}", flush=True)
-        raise SystemExit(128 + signal.SIGTERM) from stopped
+        how = "Repeat the command of the sweep, or go on with this run:" if in_sweep else "Go on with:"
+        print(f"\nstopped; {kept}. {how}\n  {resume}", flush=True)
+        raise SystemExit(128 + int(stopped.code or signal.SIGTERM)) from stopped
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)

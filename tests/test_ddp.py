@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,13 +83,13 @@ def test_two_processes_learn_what_one_learns(tiny_config: Build, tmp_path: Path,
 
 def test_a_process_that_dies_ends_the_run_which_then_goes_on(tiny_config: Build, tmp_path: Path) -> None:
     ddp = (*PLAIN, "trainer=ddp", "trainer.accelerator=cpu", once(1, 2, signal.SIGKILL, tmp_path / "killed"))
-    with pytest.raises(ChildProcessError, match=r"process [01] of 2 failed: .*go on from the last checkpoint"):
+    with pytest.raises(ChildProcessError, match=r"process [01] of 2 failed: .*repeat the command to go on"):
         train(tiny_config("two", *ddp))
     assert (tmp_path / "killed").exists()
     assert torch.load(tmp_path / "two" / "last.ckpt", weights_only=True)["global_step"] == 1
     assert not (tmp_path / "two" / "metrics.json").exists()
     assert train(tiny_config("two", *ddp))["steps"] == 3
-    assert not list((tmp_path / "cache").glob("processes-*"))
+    assert not list((tmp_path / "cache").glob("processes/*"))
 
 
 def test_what_several_processes_cannot_do(tiny_config: Build, tmp_path: Path) -> None:
@@ -97,6 +98,29 @@ def test_what_several_processes_cannot_do(tiny_config: Build, tmp_path: Path) ->
     with pytest.raises(ValueError, match=r"trainer.devices \(=2\) needs trainer=ddp"):
         train(tiny_config("other", "trainer.devices=2"))
     assert {p.name for p in tmp_path.iterdir()} <= {"tiny", "cache"}
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path, tiny: Path) -> None:
+    """A terminal sends it to all processes, and the launcher hands it on once more."""
+    words = [
+        *("experiment=quick", "data=folder", f"data.root={tiny}", "category=generic", "run_dir=two", "trainer=ddp"),
+        *("model.width=8", "data.image_size=32", "callback.last.every_n_steps=1000", "trainer.accelerator=cpu"),
+        *("trainer.enable_progress_bar=false", "~callback.progress", "pictures=1", "trainer.val_check_interval=20"),
+    ]
+    command = [sys.executable, "-m", "fae.train", *words, "trainer.max_steps=2000"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True, **pipes) as run:
+        while not (tmp_path / "two" / "last.ckpt").exists() and run.poll() is None:
+            time.sleep(0.1)
+        time.sleep(1)
+        os.killpg(run.pid, signal.SIGINT)
+        said, _ = run.communicate(timeout=120)
+    assert run.returncode == 128 + signal.SIGINT, said
+    assert "stopped; saved in two/last.ckpt. Go on with:" in said
+    assert "Traceback" not in said
+    assert torch.load(tmp_path / "two" / "last.ckpt", weights_only=True)["global_step"] >= 20
 
 
 @pytest.mark.slow

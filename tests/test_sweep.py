@@ -191,6 +191,25 @@ def test_joblib_trains_each_network_once(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_joblib_killed_and_repeated(tiny: Path, tmp_path: Path) -> None:
+    """Its workers outlive it for a moment, and hold their runs."""
+    words = [*TINY, "model.width=16", "trainer.max_steps=200", "trainer.val_check_interval=100", f"data.root={tiny}"]
+    joblib = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    command = [sys.executable, "-m", "fae.train", "-m", "seed=0,1", *joblib, *words]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    folder = tmp_path / "multirun" / "default"
+    with (tmp_path / "log.txt").open("wb") as log:
+        process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log)
+        while len(list(folder.glob("*/last.ckpt"))) < 2 and process.poll() is None:
+            time.sleep(0.1)
+        process.kill()
+        process.wait()
+        assert not finished(folder)
+        assert subprocess.run(command, cwd=tmp_path, env=environment, stdout=log, stderr=log).returncode == 0
+    assert len(finished(folder)) == 2
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0])
 def test_six_runs_survive_five_kills(seed: int, tmp_path: Path) -> None:
     """kill -9 at random moments, once while a checkpoint is written; all six end as in an undisturbed sweep."""

@@ -146,7 +146,7 @@ def test_stopped_and_resumed_equals_uninterrupted(
         with_callback(patch, At(step, lambda: signal.raise_signal(signum)))
         with pytest.raises(SystemExit) as stopped:
             train(tiny_config("stopped"), command=["--config-dir", "own", "experiment=quick", "run_dir=x"])
-    assert stopped.value.code == 143
+    assert stopped.value.code == 128 + signum
     resume = f"{sys.executable} -m fae.train --config-dir own experiment=quick run_dir={tmp_path / 'stopped'}"
     assert resume in capsys.readouterr().out
     run = tmp_path / "stopped"

@@ -56,17 +56,21 @@ class LastCheckpoint(Checkpoint):
             raise ValueError(f"every_n_steps (={every_n_steps}) must be at least 1")
         self.path = path
         self.every_n_steps = every_n_steps
-        self._stop = False
+        self._requested: int | None = None  # the signal
+        self._stop = False  # what all processes of the run agree on
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Take over the signals; Lightning gives them back when the fit ends."""
+        self._alone = trainer.world_size == 1
         if threading.current_thread() is threading.main_thread():
             for signum in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(signum, self._request_stop)
 
     def _request_stop(self, signum: int, frame: FrameType | None) -> None:
-        self._stop = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a second Ctrl-C does not wait
+        self._requested = signum
+        # A second Ctrl-C does not wait; but several processes get each one twice, from the terminal and their launcher.
+        if self._alone:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         """Save when it is time, unless a validation follows at once."""
@@ -84,14 +88,14 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Save the end, so that a run killed while scoring does not train again."""
+        self._agree(trainer)
         self._save(trainer)
 
     def _agree(self, trainer: lightning.Trainer) -> None:
         """Stop all processes of a run when one is asked to: saving is done together."""
-        if trainer.world_size > 1:
-            self._stop = trainer.strategy.reduce_boolean_decision(self._stop, all=False)
+        self._stop = trainer.strategy.reduce_boolean_decision(self._requested is not None, all=False)
 
     def _save(self, trainer: lightning.Trainer) -> None:
         trainer.save_checkpoint(self.path, weights_only=False)
         if self._stop:
-            raise SIGTERMException
+            raise SIGTERMException(self._requested or signal.SIGTERM)
