@@ -21,9 +21,10 @@ from torch.utils.data import DataLoader, IterableDataset
 from fae.batch_norm import CrossProcessBatchNorm
 from fae.callback.checkpoint import WholeCheckpointIO
 from fae.data.module import DataModule
+from fae.identity import objective_name
 from fae.module import FilteringAutoencoder, Prediction
 from fae.precision import on_gpu
-from fae.run_folder import BEST, LAST, objective_name
+from fae.run_folder import BEST, LAST
 from fae.score.score import Score
 from fae.types import Images
 

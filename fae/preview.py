@@ -15,7 +15,7 @@ from torch import Tensor
 
 from fae import cli
 from fae.data.module import DataModule, Raw
-from fae.run_folder import resolved
+from fae.identity import resolved
 from fae.sheet import amplitude, contact_sheet, coverage, write_sheet
 from fae.sweep import recorded, sweeping
 from fae.tracking import safe_mode, start, wandb_run

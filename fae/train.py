@@ -29,6 +29,7 @@ from fae.detector import DETECTOR, save_detector
 from fae.environment import environment, git_commit
 from fae.evaluation import Normals, evaluate, summary
 from fae.heatmap import colour_limit
+from fae.identity import objective_name, resolved, slug
 from fae.logger import ResumableWandbLogger
 from fae.metric.pixel import check_engine
 from fae.precision import best_precision
@@ -42,9 +43,6 @@ from fae.run_folder import (
     claim,
     locked,
     new_run_dir,
-    objective_name,
-    resolved,
-    slug,
     state,
     sweep_of,
     take_weights,

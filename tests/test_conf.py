@@ -185,7 +185,7 @@ def test_run_dir_is_refused_in_a_multirun() -> None:
 
 
 def test_sweep_axes_change_the_hash() -> None:
-    from fae.run_folder import config_hash
+    from fae.identity import config_hash
 
     axes = itertools.product(("0.1", "0.5"), ("filter", "amplify"), ("0", "1"))
     hashes = {

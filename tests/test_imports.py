@@ -19,6 +19,7 @@ FLOORS = {
     "fae.metric": 1,
     "fae.data": 2,
     "fae.module": 3,
+    "fae.identity": 2,
     "fae.run_folder": 3,
     "fae.tracking": 3,
     "fae.heatmap": 3,
@@ -85,5 +86,5 @@ def test_only_entry_points_read_the_configuration() -> None:
     }
     assert readers <= {
         *("fae.train", "fae.preview", "fae.evaluate", "fae.predict", "fae.report", "fae.dashboard"),
-        *("fae.assembly", "fae.scored", "fae.detector", "fae.run_folder", "fae.config"),
+        *("fae.assembly", "fae.scored", "fae.detector", "fae.run_folder", "fae.identity", "fae.config"),
     }

@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from fae.run_folder import CONFIG, METRICS, ORIGIN, identity
+from fae.identity import identity
+from fae.run_folder import CONFIG, METRICS, ORIGIN
 
 RESULTS, PAGE, FAILED = "results.csv", "report.html", "failed"
 _OWN = {RESULTS, PAGE, FAILED, "wandb", "multirun.yaml"}

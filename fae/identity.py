@@ -1,0 +1,77 @@
+"""What makes two runs the same: the values of a configuration that determine the result, and hashes of them."""
+
+import hashlib
+import json
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+# Where a run lies and how it is shown; they change no result, so a run may go on with others.
+_PRESENTATION = (
+    *("run_dir", "cache_dir", "logger", "tags", "pictures"),
+    *("callback.progress", "callback.learning_rate", "callback.finite", "callback.last", "callback.best.dirpath"),
+    *("callback.history", "callback.reconstructions"),
+    *("trainer.enable_progress_bar", "trainer.log_every_n_steps"),
+    # What the data are is told by their fingerprint, wherever they lie.
+    *("data.root", "data.source.default_root", "data.source.cache_dir"),
+)
+
+# What is done with a network that is trained already.
+_SCORING = (
+    *("score.k", "score.n", "score.t", "score.image_score", "threshold", "engine"),
+    *("category.k", "category.n", "category.t"),
+)
+
+
+def resolved(cfg: DictConfig) -> dict[str, Any]:
+    """The composed configuration as plain values."""
+    plain = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def identity(plain: dict[str, Any]) -> dict[str, Any]:
+    """What determines the result: flat keys to values."""
+    flat: dict[str, Any] = {}
+
+    def walk(path: str, value: Any) -> None:
+        if isinstance(value, dict) and value:
+            for key, child in value.items():
+                walk(f"{path}.{key}" if path else str(key), child)
+        else:
+            flat[path] = value
+
+    walk("", plain)
+    return _without(flat, _PRESENTATION)
+
+
+def _without(flat: dict[str, Any], groups: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in flat.items()
+        if not any(key == group or key.startswith(f"{group}.") for group in groups)
+    }
+
+
+def config_hash(cfg: DictConfig, fingerprint: str) -> str:
+    """Eight hexadecimal digits of what determines the result: configuration and data."""
+    return _digest(identity(resolved(cfg)) | {"data": fingerprint})
+
+
+def training_hash(cfg: DictConfig, fingerprint: str) -> str:
+    """Eight hexadecimal digits of what determines the weights: as `config_hash`, but without k, n, t and thresholds."""
+    return _digest(_without(identity(resolved(cfg)), _SCORING) | {"data": fingerprint})
+
+
+def _digest(plain: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def objective_name(cfg: DictConfig) -> str:
+    """The objective's class in lower case."""
+    return str(cfg.objective._target_).rsplit(".", 1)[-1].lower()
+
+
+def slug(cfg: DictConfig, dataset: str) -> str:
+    """A readable name: data, objective, λ and seed."""
+    return f"{dataset.replace(':', '-')}-{objective_name(cfg)}-lam{cfg.objective.lam:g}-seed{cfg.seed}"
