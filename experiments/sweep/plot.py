@@ -36,7 +36,8 @@ def lam() -> None:
 def score() -> None:
     runs = pd.read_csv(HERE / "score.csv")
     datasets, exponents = sorted(runs["dataset"].unique()), sorted(runs["t"].unique())
-    figure = Figure(figsize=(11, 6), layout="constrained")
+    figure = Figure(figsize=(11, 6.4), layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.12)
     axes = figure.subplots(len(datasets), len(MEASURES) * len(exponents), squeeze=False)
     for line, dataset in zip(axes, datasets, strict=True):
         columns = [(measure, t) for measure in MEASURES for t in exponents]
