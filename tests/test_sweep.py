@@ -18,9 +18,10 @@ from omegaconf import DictConfig, OmegaConf
 from submitit.core.utils import UncompletedJobError
 
 from fae.config import conf_dir, register
+from fae.identity import training_hash
 from fae.sweep import Sweep, sweeping
 from fae.train import main
-from tests.conftest import write_tiny
+from tests.conftest import compose_train, write_tiny
 
 ROOT = Path(__file__).parents[1]
 Run = Callable[..., int]
@@ -152,11 +153,19 @@ def test_k_and_n_are_swept_without_training_again(run: Run, tmp_path: Path) -> N
         assert different <= {"overrides", "seconds", "weights_of"}
 
 
-def test_other_training_is_not_taken_for_the_same(run: Run, tmp_path: Path) -> None:
-    assert run("-m", "score.k=3,5", "score.residual=squared,ssim") == 0
-    found = [json.loads(path.read_text()) for path in (tmp_path / "multirun" / "default").glob("*/metrics.json")]
-    trained = [m for m in found if m["weights_of"] is None]
-    assert sorted(m["residual"] for m in trained) == ["squared", "ssim"]
+@pytest.mark.parametrize(
+    ("word", "same"),
+    [
+        *((w, True) for w in ("score.k=9", "score.n=0", "score.t=3", "score/image_score=max", "engine=streaming")),
+        *((w, True) for w in ("threshold.image_rate=0.2", "pictures=3", "data.root=elsewhere")),
+        *((w, False) for w in ("score.residual=ssim", "objective.lam=0.3", "objective=amplify", "seed=1")),
+        *((w, False) for w in ("data.noise_sigma=0.1", "trainer.max_steps=7", "corruption=swap", "data.fold=1")),
+    ],
+)
+def test_what_determines_the_weights(word: str, same: bool) -> None:
+    plain, changed = (compose_train("run_dir=x", *words) for words in ((), (word,)))
+    assert (training_hash(plain, "images") == training_hash(changed, "images")) == same
+    assert training_hash(plain, "images") != training_hash(plain, "others")
 
 
 def test_without_slurm_the_error_says_what_else_there_is(
