@@ -234,7 +234,7 @@ def test_a_sweep_in_parallel_processes_is_as_many_wandb_runs(tmp_path: Path, mon
         *(*SHORT, "objective.lam=0.2,0.4,0.6,0.8"),
     ]
     subprocess.run(command, cwd=tmp_path, check=True)
-    found = [inspected(folder) for folder in (tmp_path / "multirun" / "wandb").glob("offline-run-*")]
+    found = [inspected(folder) for folder in (tmp_path / "multirun" / "default" / "wandb").glob("offline-run-*")]
     assert sorted(one(records, "run")["tags"][4] for records in found) == [f"lam={lam}" for lam in (0.2, 0.4, 0.6, 0.8)]
     assert {one(records, "exit")["exit_code"] for records in found} == {0}
 
