@@ -273,7 +273,7 @@ def test_a_sweep_without_a_finished_run_has_a_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("sweep_dir=nowhere", "sweep_dir (=nowhere) is no folder; name the one that holds the runs of a sweep"),
+        ("sweep_dir=nowhere", "sweep_dir (=nowhere) is no folder; name that of a sweep"),
         ("sweep_dir=bare", "sweep_dir (=bare) holds no run; name the folder of a sweep: multirun"),
         ("sweep_dir=sweep/run", "sweep_dir (=sweep/run) is a run's own folder; name the one above: sweep_dir=sweep"),
         ("sweepdir=sweep", "unknown key sweepdir; did you mean 'sweep_dir'?"),

@@ -76,7 +76,7 @@ def read_sweep(folder: Path) -> Sweep:
         ValueError: there is no such folder, or no run in it.
     """
     if not folder.is_dir():
-        raise ValueError(f"sweep_dir (={folder}) is no folder; name the one that holds the runs of a sweep: multirun")
+        raise ValueError(f"sweep_dir (={folder}) is no folder; name that of a sweep: multirun/default")
     if (folder / CONFIG).is_file() or (folder / METRICS).is_file():
         raise ValueError(f"sweep_dir (={folder}) is a run's own folder; name the one above: sweep_dir={folder.parent}")
     sweep = Sweep(folder)
@@ -96,7 +96,7 @@ def read_sweep(folder: Path) -> Sweep:
         sweep.failed.append((log.name, *_ends(log)))
     if not (sweep.finished or sweep.unfinished or sweep.unreadable or sweep.failed):
         raise ValueError(
-            f"sweep_dir (={folder}) holds no run; name the folder of a sweep: multirun, or what "
+            f"sweep_dir (={folder}) holds no run; name the folder of a sweep: multirun/default, or what "
             "`fae.train -m … hydra.sweep.dir=DIR` was given"
         )
     return sweep
