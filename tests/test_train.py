@@ -484,6 +484,9 @@ def test_installed_wheel_and_console_script_work_from_anywhere(tmp_path: Path) -
     metrics = json.loads((data.parent / "out" / "metrics.json").read_text())
     assert metrics["dataset"] == "folder:tiny"
     assert metrics["git_commit"] is None
+    subprocess.run([str(venv / "bin" / "fae-report"), "sweep_dir=."], cwd=data.parent, check=True)
+    assert "folder:tiny" in (data.parent / "report.html").read_text()
+    subprocess.run([str(venv / "bin" / "fae-dashboard"), "project=fae"], cwd=data.parent, check=True)
 
 
 def test_bare_command_composes_at_full_size() -> None:
