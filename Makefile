@@ -18,7 +18,7 @@ test: install browser lint type
 	$(PYTHON) -m pytest -n auto --dist worksteal
 
 test-slow: install
-	$(PYTHON) -m pytest -m slow
+	$(PYTHON) -m pytest -m slow -rs
 
 browser:  ## the test of the report's page drives it
 	-command -v chromedriver > /dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium chromium-driver; }

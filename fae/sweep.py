@@ -29,7 +29,6 @@ from fae.files import write_text
 FAILED = "failed"
 """Folder of a sweep: a log for each run that failed in the last command; its first line holds the run's overrides."""
 
-
 _WATCH = "sweep-parent"
 
 
@@ -124,7 +123,7 @@ def recorded(task: Task) -> Task:
         folder = Path(hydra.sweep.dir) / FAILED
         try:
             return task(cfg)
-        except Exception as error:
+        except Exception as error:  # a defect of ours as well: the log keeps its traceback, and the others go on
             if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
                 raise  # the first process of the run says what was wrong
             why = " ".join(explain(error).split())
