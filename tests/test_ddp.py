@@ -17,7 +17,9 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
 
+from fae.evaluate import evaluate
 from fae.train import train
+from tests.test_evaluate import compose_evaluate
 
 Build = Callable[..., DictConfig]
 ROOT = Path(__file__).parents[1]
@@ -75,6 +77,8 @@ def test_two_processes_learn_what_one_learns(tiny_config: Build, tmp_path: Path,
     metrics = train(tiny_config("two", *PLAIN, "trainer=ddp", "trainer.accelerator=cpu"))
     assert metrics["test_images"] == 7
     assert_nearly_equal_runs(tmp_path / "one", tmp_path / "two")
+    again = evaluate(compose_evaluate(f"run_dir={tmp_path / 'two'}"))  # in one process
+    assert again["pixel_auroc"] == pytest.approx(metrics["pixel_auroc"], abs=1e-5)
     state = [torch.load(tmp_path / run / "last.ckpt", weights_only=True) for run in ("one", "two")]
     best = [next(v for k, v in s["callbacks"].items() if k.startswith("BestCheckpoint")) for s in state]
     # Of eight damaged images, none twice: the mean loss would show it.
