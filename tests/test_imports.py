@@ -47,6 +47,7 @@ FLOORS = {
     "fae.predict": 9,
     "fae.report": 9,
     "fae.dashboard": 9,
+    "fae.benchmark": 9,
 }
 
 
