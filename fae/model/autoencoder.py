@@ -3,6 +3,7 @@ from typing import get_args
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fae.model.convolution import Conv2d, ConvTranspose2d
 from fae.model.sdc import DILATIONS, PaddingMode, StackedDilatedConv
 
 STRIDE = 8
@@ -11,7 +12,7 @@ PADDING_MODES: tuple[PaddingMode, ...] = get_args(PaddingMode)
 
 def _conv(in_channels: int, out_channels: int, padding_mode: PaddingMode) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False, padding_mode=padding_mode),
+        Conv2d(in_channels, out_channels, 3, padding=1, bias=False, padding_mode=padding_mode),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
     )
@@ -19,7 +20,7 @@ def _conv(in_channels: int, out_channels: int, padding_mode: PaddingMode) -> nn.
 
 def _up(in_channels: int, out_channels: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.ConvTranspose2d(in_channels, out_channels, 3, stride=2, padding=1, output_padding=1, bias=False),
+        ConvTranspose2d(in_channels, out_channels, 3, stride=2, padding=1, output_padding=1, bias=False),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
     )

@@ -1,0 +1,82 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from fae.model import convolution
+from fae.model.convolution import Conv2d, ConvTranspose2d, transposed_weight_gradient, weight_gradient
+
+
+@pytest.fixture(autouse=True)
+def _narrow_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight rows, so that small images have several."""
+    monkeypatch.setattr(convolution, "_BAND", 1)
+
+
+@pytest.mark.parametrize(("kernel", "dilation"), [(3, 1), (3, 4), (5, 1), (5, 8), (1, 1)])
+@pytest.mark.parametrize("size", [(1, 8, 8), (3, 7, 12), (2, 1, 5), (2, 19, 4)])
+def test_weight_gradient(kernel: int, dilation: int, size: tuple[int, int, int]) -> None:
+    torch.manual_seed(0)
+    batch, height, width = size
+    image = torch.randn(batch, 3, height, width, dtype=torch.float64)
+    weight = torch.randn(4, 3, kernel, kernel, dtype=torch.float64, requires_grad=True)
+    padding = dilation * (kernel // 2)
+    output = F.conv2d(image, weight, padding=padding, dilation=dilation)
+    gradient = torch.randn_like(output)
+    (expected,) = torch.autograd.grad(output, weight, gradient)
+    found = weight_gradient(image, gradient, weight.shape, (padding, padding), (dilation, dilation))
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("output_padding", [0, 1])
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("size", [(1, 8, 8), (3, 7, 12), (2, 1, 5), (2, 19, 4)])
+def test_transposed_weight_gradient(output_padding: int, padding: int, size: tuple[int, int, int]) -> None:
+    torch.manual_seed(0)
+    batch, height, width = size
+    image = torch.randn(batch, 3, height, width, dtype=torch.float64)
+    weight = torch.randn(3, 4, 3, 3, dtype=torch.float64, requires_grad=True)
+    output = F.conv_transpose2d(image, weight, stride=2, padding=padding, output_padding=output_padding)
+    gradient = torch.randn_like(output)
+    (expected,) = torch.autograd.grad(output, weight, gradient)
+    found = transposed_weight_gradient(image, gradient, weight.shape, (2, 2), (padding, padding))
+    torch.testing.assert_close(found, expected)
+
+
+LAYERS = {
+    "convolution": lambda: Conv2d(64, 64, 3, padding=2, dilation=2, bias=False),
+    "transposed": lambda: ConvTranspose2d(64, 64, 3, stride=2, padding=1, output_padding=1, bias=False),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_are_those_of_torch(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    layer = LAYERS[name]().to(memory_format=torch.channels_last)
+    image = torch.randn(2, 64, 9, 11).contiguous(memory_format=torch.channels_last).requires_grad_()
+    found = {}
+    for slow in (False, True):
+        monkeypatch.setattr(convolution, "_processor_is_slow", lambda slow=slow: slow)
+        output = layer(image)
+        assert ("Backward" in output.grad_fn.name() and "_" in output.grad_fn.name()) == slow
+        gradients = torch.autograd.grad((output * output.detach().sin()).sum(), [image, layer.weight])
+        found[slow] = [output, *gradients]
+    for ours, theirs in zip(found[True], found[False], strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)  # float32, sums of 2·9·11 products of size 10
+
+
+def test_frozen_weights_have_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolution, "_processor_is_slow", lambda: True)
+    layer = LAYERS["convolution"]().requires_grad_(False)
+    image = torch.randn(1, 64, 8, 8).contiguous(memory_format=torch.channels_last).requires_grad_()
+    layer(image).sum().backward()
+    assert image.grad is not None
+    assert layer.weight.grad is None
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_narrow_layers_are_left_to_torch(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolution, "_processor_is_slow", lambda: pytest.fail("asked"))
+    layer = Conv2d(32, 64, 3, bias=False) if name == "convolution" else ConvTranspose2d(32, 64, 3, bias=False)
+    assert isinstance(layer, nn.Module)
+    layer(torch.randn(1, 32, 8, 8).contiguous(memory_format=torch.channels_last)).sum().backward()
