@@ -13,7 +13,7 @@ _PRESENTATION = (
     *("callback.history", "callback.reconstructions"),
     *("trainer.enable_progress_bar", "trainer.log_every_n_steps"),
     # What the data are is told by their fingerprint, wherever they lie.
-    *("data.root", "data.source.default_root", "data.source.cache_dir"),
+    *("data.root", "data.source.default_root", "data.source.cache_dir", "data.cache_dir"),
 )
 
 # What is done with a network that is trained already.

@@ -21,7 +21,7 @@ def fit(image: Array, size: tuple[int, int], aspect: str) -> tuple[Array, tuple[
     Returns:
         `(*size, 3)`, and the `(height, width)` of the part that is content.
     """
-    height, width = _content(image.shape[:2], size, aspect)
+    height, width = content_size(image.shape[:2], size, aspect)
     shrinks = height < image.shape[0] or width < image.shape[1]
     if (height, width) != image.shape[:2]:
         method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
@@ -36,14 +36,15 @@ def fit_mask(mask: NDArray[np.bool_], size: tuple[int, int], aspect: str) -> NDA
 
     A pixel is set where at least half of it is covered; a defect too small for that keeps its most covered pixels.
     """
-    height, width = _content(mask.shape, size, aspect)
+    height, width = content_size(mask.shape, size, aspect)
     if (height, width) != mask.shape:
         cover = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
         mask = np.asarray(cover >= (min(0.5, float(cover.max())) or np.inf))
     return np.pad(mask, ((0, size[0] - height), (0, size[1] - width)))
 
 
-def _content(shape: tuple[int, ...], size: tuple[int, int], aspect: str) -> tuple[int, int]:
+def content_size(shape: tuple[int, ...], size: tuple[int, int], aspect: str) -> tuple[int, int]:
+    """The `(height, width)` of what `fit` and `fit_mask` make of an image or mask of a shape, without padding."""
     if aspect == "stretch":
         return size
     scale = min(size[0] / shape[0], size[1] / shape[1])

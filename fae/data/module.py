@@ -1,26 +1,30 @@
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import lightning
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from fae.data.augment import augment
 from fae.data.crop import as_size, crop_size, crop_stages, random_crop
-from fae.data.fit import ASPECTS, fit, fit_mask
+from fae.data.decoded import Shape, decoded
+from fae.data.fit import ASPECTS, content_size, fit, fit_mask
 from fae.data.index import Index, Sample, Source
 from fae.data.noise import anchor, check_sigma
 from fae.data.seed import SHUFFLE, SPLIT, TRAIN, VALIDATE, generator
-from fae.image import read_image, read_mask
+from fae.image import Array, read_image, read_mask
 from fae.types import Batch, Corruption, Images
 
 log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 
 class Raw(NamedTuple):
@@ -37,10 +41,17 @@ class Split(NamedTuple):
     samples: tuple[Sample, ...]
     image: Tensor
     """`(N, 3, H, W)` uint8."""
-    content: Tensor
-    """`(N, 1, H, W)` bool, False where the image was padded."""
-    shapes: tuple[tuple[int, ...], ...]
+    shapes: tuple[Shape, ...]
     """`(height, width)` of each file."""
+    sizes: tuple[Shape, ...]
+    """`(height, width)` of the part of each image that is no padding."""
+
+    @property
+    def content(self) -> Tensor:
+        """`(N, 1, H, W)` bool, False where the image was padded."""
+        heights, widths = torch.tensor(self.sizes, dtype=torch.int64).view(-1, 2, 1, 1, 1).unbind(dim=1)
+        rows, columns = self.image.shape[-2:]
+        return (torch.arange(rows).view(-1, 1) < heights) & (torch.arange(columns) < widths)
 
 
 class DataModule(lightning.LightningDataModule):
@@ -68,6 +79,7 @@ class DataModule(lightning.LightningDataModule):
         fold: which part, from 0; a run each for all of them has held out every image once.
         noise_sigma: see `fae.data.noise.anchor`; so is the next.
         noise_clip: whether noisy images are brought back to [0, 1].
+        cache_dir: where decoded images are kept, see `fae.data.decoded.decoded`; None keeps them in memory.
         seed: of the split, the order and the corruptions.
 
     Raises:
@@ -94,6 +106,7 @@ class DataModule(lightning.LightningDataModule):
         fold: int = 0,
         noise_sigma: float = 0.0,
         noise_clip: bool = False,
+        cache_dir: str | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -123,6 +136,7 @@ class DataModule(lightning.LightningDataModule):
         self.val_fraction, self.val_corruptions = val_fraction, val_corruptions
         self.folds, self.fold = folds, fold
         self.noise_sigma, self.noise_clip = check_sigma(noise_sigma), noise_clip
+        self.cache_dir = None if cache_dir is None else Path(cache_dir)
         self.seed = seed
         self.notes: list[str] = []  # what a reader of the results must know about the data
 
@@ -165,31 +179,26 @@ class DataModule(lightning.LightningDataModule):
         Raises:
             ValueError: a file is unreadable, or sizes differ.
         """
-        images, contents, shapes = [], [], []
-        for sample in samples:
-            image = read_image(sample.path)
-            shapes.append(image.shape[:2])
-            if self.image_size is None:
-                self.image_size, self._model_file = (image.shape[0], image.shape[1]), sample.path
-            if hasattr(self, "_model_file") and image.shape[:2] != self.image_size:
-                raise ValueError(
-                    f"{sample.path} has {image.shape[0]}×{image.shape[1]} pixels, {self._model_file} "
-                    f"{self.image_size[0]}×{self.image_size[1]}; set data.image_size to bring all to one size"
-                )
-            image, (height, width) = fit(image, self.image_size, self.aspect)
-            content = np.zeros(self.image_size, dtype=np.bool_)
-            content[:height, :width] = True
-            images.append(image)
-            contents.append(content)
-        shape = self.image_size or (0, 0)
-        stacked = np.stack(images) if images else np.zeros((0, *shape, 3), np.uint8)
-        inside = np.stack(contents) if contents else np.zeros((0, *shape), np.bool_)
-        return Split(
-            tuple(samples),
-            torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous(),
-            torch.from_numpy(inside).unsqueeze(1),
-            tuple(shapes),
-        )
+        paths = [sample.path for sample in samples]
+        if self.image_size is None and paths:
+            height, width, _ = read_image(paths[0]).shape
+            self.image_size, self._model_file = (height, width), paths[0]
+        size, strict = self.image_size or (0, 0), hasattr(self, "_model_file")
+        image, shape = decoded(paths, size, self._read, f"{self.aspect}{'-own size' * strict}", self.cache_dir)
+        shapes = tuple((int(height), int(width)) for height, width in shape)
+        sizes = tuple(content_size(one, size, self.aspect) for one in shapes)
+        return Split(tuple(samples), torch.from_numpy(image), shapes, sizes)
+
+    def _read(self, path: Path) -> tuple[Array, Shape]:
+        assert self.image_size is not None
+        image = read_image(path)
+        shape = (image.shape[0], image.shape[1])
+        if hasattr(self, "_model_file") and shape != self.image_size:
+            raise ValueError(
+                f"{path} has {shape[0]}×{shape[1]} pixels, {self._model_file} "
+                f"{self.image_size[0]}×{self.image_size[1]}; set data.image_size to bring all to one size"
+            )
+        return fit(image, self.image_size, self.aspect)[0], shape
 
     def _decode_masks(self) -> tuple[Tensor, Tensor]:
         """Masks `(N, 1, H, W)` bool, and `(N,)` bool: whether the pixels of the image may be judged."""
@@ -223,10 +232,18 @@ class DataModule(lightning.LightningDataModule):
         assert self.trainer is not None
         return DataLoader(_Stream(self, self.trainer.global_step), batch_size=None)
 
+    def resident(self) -> Tensor:
+        """The training images, on the GPU that trains where they fit into half of its free memory."""
+        assert self.trainer is not None
+        device, image = self.trainer.strategy.root_device, self.train.image
+        fits = device.type == "cuda" and image.nbytes < torch.cuda.mem_get_info(device)[0] // 2
+        return image.to(device) if fits else image
+
     def val_dataloader(self) -> DataLoader[Raw]:
         """Every held-out image, `val_corruptions` times."""
-        images = torch.split(self.val.image.repeat(self.val_corruptions, 1, 1, 1), self.batch_size)
-        return DataLoader([Raw(image, i) for i, image in enumerate(images)], batch_size=None)  # type: ignore[arg-type]
+        count = len(self.val.samples)
+        which = torch.split(torch.arange(count).repeat(self.val_corruptions), self.batch_size)
+        return DataLoader(_Batches(len(which), lambda i: Raw(self.val.image[which[i]], i)), batch_size=None)
 
     def predict_dataloader(self) -> list[DataLoader[Images]]:
         """The held-out images as they are, then the test images, where there are any: this process's share."""
@@ -235,9 +252,8 @@ class DataModule(lightning.LightningDataModule):
     def _plain(self, split: Split) -> DataLoader[Images]:
         assert self.trainer is not None
         own = torch.arange(self.trainer.global_rank, len(split.samples), self.trainer.world_size)
-        samples = torch.split(own, self.batch_size)
-        batches = [Images(split.image[which], which) for which in samples]
-        return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
+        which = torch.split(own, self.batch_size)
+        return DataLoader(_Batches(len(which), lambda i: Images(split.image[which[i]], which[i])), batch_size=None)
 
     def damaged(self) -> Iterator[Batch]:
         """The held-out images with the damage that validation sees, at their full size."""
@@ -263,12 +279,25 @@ class DataModule(lightning.LightningDataModule):
         """Crop, augment, corrupt and add noise; a function of (seed, step)."""
         random = generator(self.seed, TRAIN, batch.step)
         size = crop_size(self.stages, batch.step, self.max_steps)
-        image = augment(random_crop(batch.image.float() / 255, size, random), *self.symmetry, random)
-        return anchor(self._corrupt(image, random), self.noise_sigma, self.noise_clip, random)
+        image = augment(random_crop(batch.image, size, random), *self.symmetry, random)
+        return anchor(self._corrupt(image.float() / 255, random), self.noise_sigma, self.noise_clip, random)
 
     def _corrupt(self, image: Tensor, random: torch.Generator) -> Batch:
         corrupted, corruption_mask = self.corruption(image, random)
         return Batch(image, corrupted, corruption_mask)
+
+
+class _Batches(Dataset[_T]):
+    """Batches that are made when they are asked for."""
+
+    def __init__(self, count: int, make: Callable[[int], _T]) -> None:
+        self.count, self.make = count, make
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> _T:
+        return self.make(index)
 
 
 class _Stream(IterableDataset[Raw]):
@@ -278,7 +307,7 @@ class _Stream(IterableDataset[Raw]):
         self.data, self.step = data, step
 
     def __iter__(self) -> Iterator[Raw]:
-        images, size, seed = self.data.train.image, self.data.batch_size, self.data.seed
+        images, size, seed = self.data.resident(), self.data.batch_size, self.data.seed
         count, epoch, order = len(images), -1, torch.empty(0)
         for step in itertools.count(self.step):
             chosen = []

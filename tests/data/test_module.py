@@ -23,7 +23,11 @@ def build(tiny: Path) -> Callable[..., DataModule]:
         defaults = {"corruption": elastic, "batch_size": 4, "max_steps": 30}
         data = DataModule(folder, str(root), "generic", **defaults | keys)
         data.trainer = SimpleNamespace(  # type: ignore[assignment]
-            global_step=step, global_rank=rank, world_size=world_size, training=True
+            global_step=step,
+            global_rank=rank,
+            world_size=world_size,
+            training=True,
+            strategy=SimpleNamespace(root_device=torch.device("cpu")),
         )
         data.setup()
         return data
