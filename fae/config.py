@@ -54,6 +54,24 @@ class TrainConfig:
 
 
 @dataclass
+class Benchmark:
+    """What fae.benchmark measures."""
+
+    parts: list[str] = field(default_factory=list)
+    seconds: float = 60.0
+    sides: list[int] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
+    images: list[int] = field(default_factory=list)
+
+
+@dataclass
+class BenchmarkConfig(TrainConfig):
+    """The root keys of conf/benchmark.yaml: those of conf/train.yaml and its own."""
+
+    benchmark: Benchmark = field(default_factory=Benchmark)
+
+
+@dataclass
 class Calibration:
     """Where thresholds come from, if not from the held-out images of the run."""
 
@@ -136,6 +154,7 @@ SCHEMAS: dict[str, type] = {
     "predict": PredictConfig,
     "report": ReportConfig,
     "dashboard": DashboardConfig,
+    "benchmark": BenchmarkConfig,
 }
 
 

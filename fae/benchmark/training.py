@@ -1,0 +1,171 @@
+"""A training step as it is run, its parts by themselves, and the plain implementation's, in turn."""
+
+import copy
+import time
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import lightning
+import torch
+from hydra.utils import instantiate
+from lightning.pytorch.callbacks import Callback
+from omegaconf import OmegaConf
+
+from fae.assembly import build_trainer
+from fae.benchmark.floor import machine, operations
+from fae.benchmark.plain import PlainImages, plain_auroc, plain_batches, plain_step
+from fae.benchmark.subject import Subject
+from fae.benchmark.timing import AT_LEAST, AT_MOST, Work, summary, timed
+from fae.identity import resolved
+from fae.metric.streaming import StreamingPixelMetrics
+from fae.tracking import start, wandb_run
+
+STEP, PLAIN, BARE = "step", "plain: step", "forward and backward"
+_WARM_UP = 2  # steps
+_MAPS = 32  # of a small test set
+
+
+class Turns(Callback):
+    """Between any two steps of a real training, all the others have their turn; then the training is stopped.
+
+    Must be the first callback: a step is all that lies between two calls.
+    """
+
+    def __init__(self, work: Mapping[str, Work], device: torch.device, seconds: float) -> None:
+        self.work, self.device, self.seconds = work, device, seconds
+        self.times: dict[str, list[float]] = {name: [] for name in (STEP, *work)}
+        self._started = self._resumed = 0.0
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """End one step's time, measure the others, begin the next."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        now = time.perf_counter()
+        others = {name: timed(candidate, self.device) for name, candidate in self.work.items()}
+        if batch_idx <= _WARM_UP:
+            self._started = time.perf_counter()
+        else:
+            self.times[STEP].append(now - self._resumed)
+            for name, seconds in others.items():
+                self.times[name].append(seconds)
+            done = len(self.times[STEP])
+            late = time.perf_counter() - self._started > self.seconds
+            trainer.should_stop = done >= AT_MOST or (done >= AT_LEAST and late)
+        self._resumed = time.perf_counter()
+
+
+def training(subject: Subject, folder: Path, seconds: float) -> dict[str, Any]:
+    """Time a training step of the last crop stage.
+
+    Args:
+        subject: what to train.
+        folder: for the run's own files, which do not stay.
+        seconds: how long, about.
+
+    Returns:
+        `times` by name, and what follows from them.
+    """
+    data, device = subject.data, subject.device
+    parts = _Parts(subject)
+    crop = data.stages[-1]
+    paths = [sample.path for sample in data.train.samples]
+    batches = plain_batches(PlainImages(paths, data.image_size or crop, crop), data.batch_size)
+    work: dict[str, Work] = {
+        PLAIN: plain_step(subject.module().model, parts.module.objective, batches, device),
+        BARE: parts.forward_and_backward,
+        "forward": parts.forward,
+        "optimiser": parts.optimizer.step,
+        "data: gather and send": lambda: next(parts.raw),
+        "crop, augmentation and corruption": parts.prepare,
+        f"pixel metrics of {_MAPS} maps": parts.streaming,
+        f"plain: torchmetrics AUROC of {_MAPS} maps": lambda: plain_auroc(parts.residual, parts.damaged),
+    }
+    turns = Turns(work, device, seconds)
+    _fit(subject, turns, folder)
+    shape = (data.batch_size, 3, *crop)
+    found = operations(subject.module().model, shape, subject.dtype, training=True)
+    able = machine(device, subject.dtype)
+    times = {name: summary(values) for name, values in turns.times.items()}
+    median = {name: values["median_ms"] / 1e3 for name, values in times.items()}
+    flop = sum(one.flop for one in found)
+    return {
+        "batch": list(shape),
+        "times": times,
+        "floor": {
+            "tflop": flop / 1e12,
+            "gib": sum(one.bytes for one in found) / 2**30,
+            "matrix_gflop_per_s": able.flop_per_s / 1e9,
+            "copy_gb_per_s": able.bytes_per_s / 1e9,
+            "arithmetic_ms": 1e3 * flop / able.flop_per_s,
+            "memory_ms": 1e3 * sum(one.bytes for one in found) / able.bytes_per_s,
+            "floor_ms": 1e3 * able.floor_s(found),
+        },
+        "speedup_over_plain": median[PLAIN] / median[STEP],
+        "share_of_matrix_rate": flop / median[STEP] / able.flop_per_s,
+        "bare_share_of_matrix_rate": flop / median[BARE] / able.flop_per_s,
+        "over_forward_and_backward": median[STEP] / median[BARE] - 1,
+        "over_forward_backward_and_optimiser": median[STEP] / (median[BARE] + median["optimiser"]) - 1,
+    }
+
+
+class _Parts:
+    """The parts of a step, on copies that the training does not know of."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.module = subject.module().train()
+        self.optimizer = self.module.optimizer(self.module.parameters())
+        self.raw = subject.raw()
+        self.first = next(self.raw)
+        self.batch = subject.batch()
+        which = torch.arange(_MAPS, device=subject.device) % len(self.batch.clean)
+        error = (self.batch.corrupted - self.batch.clean).square().mean(dim=1, keepdim=True)
+        noise = torch.rand(_MAPS, *error.shape[1:], device=subject.device)
+        self.residual = error[which] + 1e-3 * noise  # no two pixels alike, as those of a network
+        self.damaged = (self.batch.corruption_mask > 0.5)[which]
+        self.forward_and_backward()  # the optimiser needs gradients
+
+    def forward(self) -> None:
+        with self.subject.autocast():
+            self.module(self.batch.corrupted)
+
+    def forward_and_backward(self) -> None:
+        self.optimizer.zero_grad()
+        with self.subject.autocast():
+            loss = self.module.objective(self.module(self.batch.corrupted), *self.batch).total
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def prepare(self) -> None:
+        self.subject.data.training_batch(self.first)
+
+    def streaming(self) -> None:
+        metrics = StreamingPixelMetrics().to(self.subject.device)
+        metrics.update(self.residual, self.damaged)
+        metrics.compute()
+
+
+def _fit(subject: Subject, turns: Turns, folder: Path) -> None:
+    """A training as fae.train's, with all callbacks and the logger, in a folder that goes afterwards."""
+    with TemporaryDirectory(dir=folder, prefix=".training-") as run_dir:
+        cfg = copy.deepcopy(subject.cfg)
+        OmegaConf.set_struct(cfg, False)
+        cfg.run_dir, cfg.trainer.limit_val_batches = run_dir, 0
+        callbacks = instantiate(cfg.callback, _convert_="all").values()
+        trainer = build_trainer(cfg, [turns, *callbacks])
+        with wandb_run(Path(run_dir), Path(cfg.cache_dir)):
+            trainer.logger = start(
+                instantiate(cfg.logger, _partial_=True, _convert_="all"),
+                "disabled" if cfg.logger.mode == "disabled" else "offline",
+                Path(run_dir),
+                "benchmark",
+                ["benchmark"],
+                resolved(cfg),
+            )
+            with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # the progress bar works, but is not shown
+                trainer.fit(subject.module(), datamodule=subject.data)

@@ -1,0 +1,58 @@
+import math
+import time
+
+import pytest
+import torch
+
+from fae.benchmark import timing
+from fae.benchmark.memory import highest_anonymous, in_process, peak
+from fae.benchmark.scale import exponent
+from fae.benchmark.timing import in_turn, summary, timed
+
+CPU = torch.device("cpu")
+
+
+def test_in_turn() -> None:
+    seen: list[str] = []
+    times = in_turn({"a": lambda: seen.append("a"), "b": lambda: seen.append("b")}, CPU, seconds=0)
+    assert seen == ["a", "b"] * 4  # the first round warms up
+    assert [len(values) for values in times.values()] == [3, 3]
+
+
+def test_no_more_rounds_than_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "AT_MOST", 5)
+    assert len(in_turn({"a": lambda: None}, CPU, seconds=60)["a"]) == 5
+
+
+def test_seconds_pass() -> None:
+    assert timed(lambda: time.sleep(0.02), CPU) >= 0.02
+
+
+def test_summary() -> None:
+    assert summary([0.001 * i for i in range(1, 102)]) == pytest.approx({"median_ms": 51, "p95_ms": 96, "rounds": 101})
+
+
+def test_exponent_of_the_upper_half() -> None:
+    values = [1, 2, 4, 8, 16, 32]
+    assert exponent(values, [9, 9, 9, 3 * 8**1.5, 3 * 16**1.5, 3 * 32**1.5]) == pytest.approx(1.5)
+    assert exponent([2, 4], [5, 20]) == pytest.approx(2)
+    assert math.isnan(exponent([2], [5]))
+
+
+def _fifty_mib() -> int:
+    with peak(CPU) as found:
+        torch.ones(50 * 2**20, dtype=torch.uint8)
+    return found[0]
+
+
+def test_peak_in_a_process_of_its_own() -> None:
+    assert 49 <= in_process(_fifty_mib) / 2**20 <= 60
+
+
+def test_highest_anonymous() -> None:
+    with highest_anonymous() as found:
+        before = found[0]
+        kept = torch.ones(50 * 2**20, dtype=torch.uint8)
+        time.sleep(0.3)
+        del kept
+    assert 45 <= (found[0] - before) / 2**20 <= 80
