@@ -1,5 +1,6 @@
 """Time and peak memory against one size at a time, each point in a process of its own, and the law they follow."""
 
+import copy
 import math
 import shutil
 import time
@@ -105,23 +106,26 @@ def data_scale(cfg: DictConfig, folder: Path, counts: Sequence[int], steps: int)
         root = folder / f".images-{count}"
         try:
             _draw(root / "train" / "good", count)
-            plain = resolved(cfg) | {"run_dir": str(root / "run"), "cache_dir": str(root / "cache"), "pictures": 0}
-            data = {
-                "source": {"_target_": "fae.data.folder.folder", "_partial_": True},
-                "root": str(root),
-                "image_size": 128,
-                "cache_dir": plain["cache_dir"],
-                "max_steps": steps,
-            }
-            plain["data"] |= data
-            plain["trainer"] |= {"max_steps": steps, "val_check_interval": steps, "enable_progress_bar": False}
-            plain["callback"].pop("progress", None)
+            plain = resolved(_on(cfg, root, steps))
             first, later = (in_process(_first_batch, plain) for _ in "ab")
             memory = in_process(_whole_run, plain)
             found.append({"value": count, "first_run_s": first, "later_run_s": later, "anonymous_bytes": memory})
         finally:
             shutil.rmtree(root, ignore_errors=True)
     return found
+
+
+def _on(cfg: DictConfig, root: Path, steps: int) -> DictConfig:
+    """The configuration on other images, with everything that it writes below their folder."""
+    cfg = copy.deepcopy(cfg)
+    OmegaConf.set_struct(cfg, False)
+    cfg.run_dir, cfg.cache_dir, cfg.pictures = str(root / "run"), str(root / "cache"), 0
+    cfg.data.source = {"_target_": "fae.data.folder.folder", "_partial_": True}
+    cfg.data.root, cfg.data.image_size = str(root), 128
+    cfg.trainer.max_steps = cfg.trainer.val_check_interval = steps
+    cfg.trainer.enable_progress_bar = False
+    cfg.callback.pop("progress", None)
+    return cfg
 
 
 def _draw(folder: Path, count: int) -> None:
