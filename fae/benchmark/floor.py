@@ -2,6 +2,8 @@
 
 import copy
 from collections.abc import Sequence
+from functools import partial
+from statistics import median
 from typing import Any, NamedTuple
 
 import torch
@@ -9,7 +11,9 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from fae.benchmark.timing import timed
+from fae.benchmark.timing import Work, timed
+
+PRODUCT = "a matrix product"
 
 
 class Operation(NamedTuple):
@@ -68,21 +72,16 @@ def operations(model: nn.Module, shape: Sequence[int], dtype: torch.dtype, train
     return count.operations
 
 
-def machine(device: torch.device, dtype: torch.dtype) -> Machine:
-    """Measure a device, for half a second to a few: the best of several trials, as a floor must be.
+def bandwidth(device: torch.device) -> float:
+    """Bytes a second, read and written, of copying what fits into no cache: the median of six copies."""
+    source = torch.ones(2**28, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    return 2 * source.nbytes / median(timed(partial(target.copy_, source), device) for _ in range(6))
 
-    Args:
-        device: where.
-        dtype: of the matrices.
-    """
+
+def product(device: torch.device, dtype: torch.dtype) -> tuple[Work, int]:
+    """A product of large square matrices, and its operations."""
     side = 8192 if device.type == "cuda" else 2048
     a, b = (torch.randn(side, side, device=device).to(dtype) for _ in "ab")
-    product = torch.empty_like(a)
-    rate = 2 * side**3 / _best(lambda: torch.mm(a, b, out=product), device)
-    source = torch.ones(2**28, dtype=torch.uint8, device=device)  # beyond any cache
-    target = torch.empty_like(source)
-    return Machine(rate, 2 * source.nbytes / _best(lambda: target.copy_(source), device))
-
-
-def _best(work: Any, device: torch.device) -> float:
-    return min(timed(work, device) for _ in range(6))
+    result = torch.empty_like(a)
+    return lambda: torch.mm(a, b, out=result), 2 * side**3

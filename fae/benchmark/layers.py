@@ -2,12 +2,13 @@
 
 from collections import Counter
 from functools import partial
+from statistics import median
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from fae.benchmark.floor import machine
+from fae.benchmark.floor import PRODUCT, product
 from fae.benchmark.subject import Subject
 from fae.benchmark.timing import Work, in_turn
 
@@ -25,7 +26,6 @@ def layers(subject: Subject, seconds: float) -> list[dict[str, Any]]:
         for each kind its name, how often it occurs, and the shares of the matrix rate forward and backward, where the
         backward pass computes twice as much.
     """
-    able = machine(subject.device, subject.dtype)
     found = []
     for (name, _), (layer, shape, count) in _kinds(subject).items():
         image = torch.rand(shape, device=subject.device).contiguous(memory_format=torch.channels_last).requires_grad_()
@@ -34,7 +34,9 @@ def layers(subject: Subject, seconds: float) -> list[dict[str, Any]]:
         assert isinstance(layer.weight, Tensor)
         backward = partial(torch.autograd.grad, result, [image, layer.weight], gradient, retain_graph=True)
         work: dict[str, Work] = {"forward": partial(_forward, subject, layer, image), "backward": backward}
-        times = {what: min(values) for what, values in in_turn(work, subject.device, seconds).items()}
+        work[PRODUCT], flop_of_product = product(subject.device, subject.dtype)
+        times = {what: median(values) for what, values in in_turn(work, subject.device, seconds).items()}
+        rate = flop_of_product / times[PRODUCT]
         places = image if isinstance(layer, nn.ConvTranspose2d) else result
         flop = 2 * layer.weight.numel() * places[:, 0].numel()
         found.append(
@@ -42,8 +44,8 @@ def layers(subject: Subject, seconds: float) -> list[dict[str, Any]]:
                 "layer": name,
                 "count": count,
                 "gflop": flop / 1e9,
-                "forward_share_of_matrix_rate": flop / times["forward"] / able.flop_per_s,
-                "backward_share_of_matrix_rate": 2 * flop / times["backward"] / able.flop_per_s,
+                "forward_share_of_matrix_rate": flop / times["forward"] / rate,
+                "backward_share_of_matrix_rate": 2 * flop / times["backward"] / rate,
             }
         )
     return found

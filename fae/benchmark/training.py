@@ -10,21 +10,23 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback
 from omegaconf import OmegaConf
 
 from fae.assembly import build_trainer
-from fae.benchmark.floor import machine, operations
+from fae.benchmark.floor import PRODUCT, Machine, bandwidth, operations, product
 from fae.benchmark.plain import PlainImages, plain_auroc, plain_batches, plain_step
 from fae.benchmark.subject import Subject
-from fae.benchmark.timing import AT_LEAST, AT_MOST, Work, summary, timed
+from fae.benchmark.timing import AT_LEAST, AT_MOST, Work, rotated, summary, timed
 from fae.identity import resolved
 from fae.metric.streaming import StreamingPixelMetrics
 from fae.tracking import start, wandb_run
 
-STEP, PLAIN, BARE = "step", "plain: step", "forward and backward"
+STEP, PLAIN, BARE = "step", "plain: step", "of a step: forward and backward"
+FORWARD = "of a step: forward"
 _WARM_UP = 2  # steps
 _MAPS = 32  # of a small test set
 
@@ -32,32 +34,67 @@ _MAPS = 32  # of a small test set
 class Turns(Callback):
     """Between any two steps of a real training, all the others have their turn; then the training is stopped.
 
-    Must be the first callback: a step is all that lies between two calls.
+    Within the step, forward and backward are timed by hooks, so that what the step takes beyond them is told from the
+    same step. Must be the first callback: a step is all that lies between two calls.
+
+    Args:
+        work: the others by name; they begin with another one in each round, as each finds memory as the last left it.
+        device: where they run.
+        seconds: how long, about.
     """
 
     def __init__(self, work: Mapping[str, Work], device: torch.device, seconds: float) -> None:
         self.work, self.device, self.seconds = work, device, seconds
-        self.times: dict[str, list[float]] = {name: [] for name in (STEP, *work)}
+        self.times: dict[str, list[float]] = {name: [] for name in (STEP, BARE, FORWARD, *work)}
+        self._bare = self._forward = self._began = 0.0
         self._started = self._resumed = 0.0
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Hook into network and objective."""
+        for part in (pl_module.model, pl_module.objective):
+            assert isinstance(part, torch.nn.Module)
+            part.register_forward_pre_hook(self._begin)
+            part.register_forward_hook(self._end)
+
+    def _begin(self, *_: Any) -> None:
+        self._began = self._now()
+
+    def _end(self, part: torch.nn.Module, *_: Any) -> None:
+        taken = self._now() - self._began
+        self._bare += taken
+        if self._forward == 0:  # the network comes before the objective
+            self._forward = taken
+
+    def on_before_backward(self, *_: Any) -> None:
+        """Begin the backward pass."""
+        self._began = self._now()
+
+    def on_after_backward(self, *_: Any) -> None:
+        """End it."""
+        self._bare += self._now() - self._began
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """End one step's time, measure the others, begin the next."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        now = time.perf_counter()
-        others = {name: timed(candidate, self.device) for name, candidate in self.work.items()}
+        step = self._now() - self._resumed
+        names = list(self.work)
+        others = {name: timed(self.work[name], self.device) for name in rotated(names, batch_idx)}
         if batch_idx <= _WARM_UP:
             self._started = time.perf_counter()
         else:
-            self.times[STEP].append(now - self._resumed)
-            for name, seconds in others.items():
+            for name, seconds in {STEP: step, BARE: self._bare, FORWARD: self._forward, **others}.items():
                 self.times[name].append(seconds)
             done = len(self.times[STEP])
             late = time.perf_counter() - self._started > self.seconds
             trainer.should_stop = done >= AT_MOST or (done >= AT_LEAST and late)
+        self._bare = self._forward = 0.0
         self._resumed = time.perf_counter()
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
 
 
 def training(subject: Subject, folder: Path, seconds: float) -> dict[str, Any]:
@@ -78,21 +115,21 @@ def training(subject: Subject, folder: Path, seconds: float) -> dict[str, Any]:
     batches = plain_batches(PlainImages(paths, data.image_size or crop, crop), data.batch_size)
     work: dict[str, Work] = {
         PLAIN: plain_step(subject.module().model, parts.module.objective, batches, device),
-        BARE: parts.forward_and_backward,
-        "forward": parts.forward,
         "optimiser": parts.optimizer.step,
         "data: gather and send": lambda: next(parts.raw),
         "crop, augmentation and corruption": parts.prepare,
         f"pixel metrics of {_MAPS} maps": parts.streaming,
         f"plain: torchmetrics AUROC of {_MAPS} maps": lambda: plain_auroc(parts.residual, parts.damaged),
     }
+    bytes_per_s = bandwidth(device)
+    work[PRODUCT], flop_of_product = product(device, subject.dtype)
     turns = Turns(work, device, seconds)
     _fit(subject, turns, folder)
     shape = (data.batch_size, 3, *crop)
     found = operations(subject.module().model, shape, subject.dtype, training=True)
-    able = machine(device, subject.dtype)
     times = {name: summary(values) for name, values in turns.times.items()}
     median = {name: values["median_ms"] / 1e3 for name, values in times.items()}
+    able = Machine(flop_of_product / median[PRODUCT], bytes_per_s)
     flop = sum(one.flop for one in found)
     return {
         "batch": list(shape),
@@ -109,8 +146,11 @@ def training(subject: Subject, folder: Path, seconds: float) -> dict[str, Any]:
         "speedup_over_plain": median[PLAIN] / median[STEP],
         "share_of_matrix_rate": flop / median[STEP] / able.flop_per_s,
         "bare_share_of_matrix_rate": flop / median[BARE] / able.flop_per_s,
-        "over_forward_and_backward": median[STEP] / median[BARE] - 1,
-        "over_forward_backward_and_optimiser": median[STEP] / (median[BARE] + median["optimiser"]) - 1,
+        "over_forward_and_backward": _median_ratio(turns.times[STEP], turns.times[BARE]) - 1,
+        "over_forward_backward_and_optimiser": _median_ratio(
+            turns.times[STEP], [bare + median["optimiser"] for bare in turns.times[BARE]]
+        )
+        - 1,
     }
 
 
@@ -129,17 +169,8 @@ class _Parts:
         noise = torch.rand(_MAPS, *error.shape[1:], device=subject.device)
         self.residual = error[which] + 1e-3 * noise  # no two pixels alike, as those of a network
         self.damaged = (self.batch.corruption_mask > 0.5)[which]
-        self.forward_and_backward()  # the optimiser needs gradients
-
-    def forward(self) -> None:
-        with self.subject.autocast():
-            self.module(self.batch.corrupted)
-
-    def forward_and_backward(self) -> None:
-        self.optimizer.zero_grad()
-        with self.subject.autocast():
-            loss = self.module.objective(self.module(self.batch.corrupted), *self.batch).total
-        loss.backward()  # type: ignore[no-untyped-call]
+        for parameter in self.module.parameters():
+            parameter.grad = torch.zeros_like(parameter)
 
     def prepare(self) -> None:
         self.subject.data.training_batch(self.first)
@@ -148,6 +179,10 @@ class _Parts:
         metrics = StreamingPixelMetrics().to(self.subject.device)
         metrics.update(self.residual, self.damaged)
         metrics.compute()
+
+
+def _median_ratio(one: list[float], other: list[float]) -> float:
+    return float(np.median(np.divide(one, other)))
 
 
 def _fit(subject: Subject, turns: Turns, folder: Path) -> None:

@@ -52,7 +52,8 @@ def test_all_of_a_step(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     times = {name: one["median_ms"] for name, one in training["times"].items()}
     assert training["batch"] == [4, 3, 32, 32]
     assert training["speedup_over_plain"] == pytest.approx(times[PLAIN] / times[STEP])
-    assert training["over_forward_and_backward"] == pytest.approx(times[STEP] / times[BARE] - 1)
+    assert times[BARE] < times[STEP]
+    assert 0 < training["over_forward_backward_and_optimiser"] < training["over_forward_and_backward"]
     floor = training["floor"]
     assert floor["arithmetic_ms"] == pytest.approx(floor["tflop"] * 1e6 / floor["matrix_gflop_per_s"])
     assert floor["floor_ms"] >= max(floor["arithmetic_ms"], floor["memory_ms"]) * (1 - 1e-9)

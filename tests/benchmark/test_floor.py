@@ -1,8 +1,9 @@
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from fae.benchmark.floor import Machine, Operation, machine, operations
+from fae.benchmark.floor import Machine, Operation, bandwidth, operations, product
 from fae.model.autoencoder import SDCAutoencoder
 
 
@@ -41,6 +42,9 @@ def test_floor_by_hand() -> None:
 
 
 def test_a_machine_does_something() -> None:
-    able = machine(torch.device("cpu"), torch.float32)
-    assert able.flop_per_s > 1e8
-    assert able.bytes_per_s > 1e8
+    cpu = torch.device("cpu")
+    assert bandwidth(cpu) > 1e8
+    work, flop = product(cpu, torch.float32)
+    with FlopCounterMode(display=False) as counted:
+        work()
+    assert counted.get_total_flops() == flop
