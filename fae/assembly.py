@@ -22,6 +22,7 @@ from fae.batch_norm import CrossProcessBatchNorm
 from fae.callback.checkpoint import WholeCheckpointIO
 from fae.data.module import DataModule
 from fae.identity import objective_name
+from fae.model.folded import fold_batch_norm
 from fae.module import FilteringAutoencoder, Prediction
 from fae.precision import on_gpu
 from fae.run_folder import BEST, LAST
@@ -90,7 +91,7 @@ def checkpoint_of(run_dir: Path) -> Path:
 
 
 def load_checkpoint(module: FilteringAutoencoder, cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
-    """Load the weights of a run; returns facts on which they are.
+    """Load the weights of a run, ready to score and for nothing else; returns facts on which they are.
 
     Raises:
         FileNotFoundError: there is no checkpoint.
@@ -103,6 +104,7 @@ def load_checkpoint(module: FilteringAutoencoder, cfg: DictConfig, run_dir: Path
     except (RuntimeError, KeyError, EOFError, UnpicklingError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(f"{path} holds no weights for the network of this run ({reason}); train it again") from error
+    fold_batch_norm(module.model)
     if path.name == BEST and "best" in cfg.callback:
         best = cfg.callback.best
         chosen = (

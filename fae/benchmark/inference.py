@@ -10,6 +10,7 @@ from torch import Tensor
 from fae.benchmark.floor import PRODUCT, operations, product
 from fae.benchmark.subject import Subject
 from fae.benchmark.timing import Work, in_turn, summary
+from fae.model.folded import fold_batch_norm
 from fae.module import FilteringAutoencoder
 from fae.score.score import image_scores
 
@@ -29,7 +30,8 @@ def inference(
         for each, `times` by name and the share of the matrix rate that the network reaches.
     """
     device = subject.device
-    module = subject.module().eval()
+    module = subject.module()
+    fold_batch_norm(module.model)
     plain = subject.module().model.to(memory_format=torch.contiguous_format).eval()
     found = []
     for side in sides:

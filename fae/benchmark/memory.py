@@ -16,6 +16,7 @@ from fae.benchmark.inference import reconstruct
 from fae.benchmark.plain import plain_step
 from fae.benchmark.subject import subject_of
 from fae.identity import resolved
+from fae.model.folded import fold_batch_norm
 
 
 def resident(kind: str) -> int:
@@ -100,7 +101,8 @@ def _training_peak(plain: dict[str, Any], as_plain: bool) -> int:
 
 def _inference_peak(plain: dict[str, Any], batch: int, side: int) -> int:
     subject = subject_of(plain)
-    module = subject.module().eval()
+    module = subject.module()
+    fold_batch_norm(module.model)
     image = subject.images(batch, side).to(subject.device).float() / 255
     with peak(subject.device) as found:
         reconstruct(subject, module, image)

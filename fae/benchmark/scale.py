@@ -21,6 +21,7 @@ from fae.benchmark.subject import subject_of
 from fae.benchmark.timing import AT_LEAST, timed
 from fae.config import register
 from fae.identity import resolved
+from fae.model.folded import fold_batch_norm
 from fae.train import train
 
 AXES: dict[str, tuple[str, tuple[int, ...]]] = {
@@ -68,7 +69,9 @@ def exponent(values: Sequence[float], measured: Sequence[float]) -> float:
 def _point(plain: dict[str, Any], training: bool, setting: dict[str, int]) -> dict[str, float]:
     plain["model"]["width"] = setting["width"]
     subject = subject_of(plain)
-    module = subject.module().train(training)
+    module = subject.module().train()
+    if not training:
+        fold_batch_norm(module.model)
     image = subject.images(setting["batch"] if training else 1, setting["side"]).to(subject.device).float() / 255
     image = image.contiguous(memory_format=torch.channels_last)
     mask = torch.rand(len(image), 1, *image.shape[-2:], device=subject.device)

@@ -20,22 +20,22 @@ _BAND = 2**19  # numbers, 2 MiB
 
 
 class Conv2d(nn.Conv2d):
-    """As in torch, without bias and with a stride of 1."""
+    """As in torch, with a stride of 1."""
 
     def forward(self, input: Tensor) -> Tensor:
         """`(B, C, H, W)` to `(B, C', H', W')`."""
-        if self.padding_mode == "zeros" and _slow(input, self.weight):
+        if self.padding_mode == "zeros" and _slow(input, self.weight, self.bias):
             result: Tensor = _Convolution.apply(input, self.weight, self.padding, self.dilation)  # type: ignore[no-untyped-call]
             return result
         return super().forward(input)
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):
-    """As in torch, without bias and with a dilation of 1."""
+    """As in torch, with a dilation of 1."""
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """`(B, C, H, W)` to `(B, C', H', W')`."""
-        if output_size is None and _slow(input, self.weight):
+        if output_size is None and _slow(input, self.weight, self.bias):
             result: Tensor = _Transposed.apply(input, self.weight, self.stride, self.padding, self.output_padding)  # type: ignore[no-untyped-call]
             return result
         return super().forward(input, output_size)
@@ -46,9 +46,10 @@ def _processor_is_slow() -> bool:
     return not torch.cpu.get_capabilities().get("avx512_f", False)
 
 
-def _slow(image: Tensor, weight: Tensor) -> bool:
+def _slow(image: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
     return (
-        weight.requires_grad
+        bias is None
+        and weight.requires_grad
         and torch.is_grad_enabled()
         and image.device.type == "cpu"
         and image.dtype == weight.dtype == torch.float32

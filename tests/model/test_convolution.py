@@ -74,6 +74,13 @@ def test_frozen_weights_have_no_gradient(monkeypatch: pytest.MonkeyPatch) -> Non
     assert layer.weight.grad is None
 
 
+def test_a_bias_is_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolution, "_processor_is_slow", lambda: pytest.fail("asked"))
+    layer = Conv2d(64, 64, 3)
+    layer(torch.randn(1, 64, 8, 8).contiguous(memory_format=torch.channels_last)).sum().backward()
+    assert layer.bias.grad is not None
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_narrow_layers_are_left_to_torch(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convolution, "_processor_is_slow", lambda: pytest.fail("asked"))
