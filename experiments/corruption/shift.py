@@ -14,7 +14,7 @@ from hydra.utils import instantiate
 from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
-from fae.assembly import build_module, load_checkpoint
+from fae.assembly import build_module, checkpoint_of, load_checkpoint
 from fae.config import register
 from fae.data.module import DataModule
 from fae.metric.auroc import auroc
@@ -38,7 +38,6 @@ def row(run_dir: Path) -> str:
     score = instantiate(cfg.score, _convert_="all")
     module = build_module(cfg, score)
     load_checkpoint(module, cfg, run_dir)
-    module.eval()
     image = data.test.image.float() / 255
     judged = data.test.content & data.has_mask.view(-1, 1, 1, 1)
     normal, anomalous = judged & ~data.mask, judged & data.mask
@@ -52,8 +51,10 @@ def row(run_dir: Path) -> str:
 
     trained = reconstruct(module, data.test.image)
     darker = (trained - image).clamp_min(0).square().mean(dim=1, keepdim=True)
-    update_bn([part.float() / 255 for part in data.train.image.split(BATCH)], module)
-    clean = reconstruct(module, data.test.image)
+    unfolded = build_module(cfg, score)  # with all of its batch norm
+    unfolded.load_state_dict(torch.load(checkpoint_of(run_dir), weights_only=True)["state_dict"])
+    update_bn([part.float() / 255 for part in data.train.image.split(BATCH)], unfolded)
+    clean = reconstruct(unfolded.eval(), data.test.image)
     cells = [data.index.dataset, data.corruption.name, data.noise_sigma, cfg.seed]
     cells += [shift(trained), found(score.residual_map(image, trained))]
     cells += [shift(clean), found(score.residual_map(image, clean)), found(darker)]

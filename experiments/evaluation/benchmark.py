@@ -4,7 +4,6 @@ python experiments/evaluation/benchmark.py      # a minute or two; on an idle ma
 """
 
 import json
-import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
@@ -14,8 +13,9 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from torchmetrics.classification import BinaryAUROC
 
+from fae.benchmark.memory import in_process, peak
+from fae.benchmark.plain import plain_auroc
 from fae.environment import environment, git_commit
 from fae.metric.auroc import auroc
 from fae.metric.pixel import exact
@@ -37,13 +37,6 @@ def draw() -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(maps), torch.from_numpy(mask)
 
 
-def torchmetrics_auroc(maps: torch.Tensor, mask: torch.Tensor) -> None:
-    metric = BinaryAUROC(validate_args=False)
-    for one, target in zip(maps, mask, strict=True):
-        metric.update(one.clamp(max=1), target.long())  # scores above 1 it would squash by a sigmoid
-    metric.compute()
-
-
 def streaming(maps: torch.Tensor, mask: torch.Tensor) -> None:
     metric = StreamingPixelMetrics(regions=True)
     for one, target in zip(maps.split(16), mask.split(16), strict=True):
@@ -60,26 +53,20 @@ def exact_everything(maps: torch.Tensor, mask: torch.Tensor) -> None:
     exact(maps[:, 0].numpy(), mask[:, 0].numpy(), np.ones(mask[:, 0].shape, dtype=bool))
 
 
-WAYS: dict[str, Callable[[torch.Tensor, torch.Tensor], None]] = {
-    "torchmetrics BinaryAUROC, exact": torchmetrics_auroc,
+WAYS: dict[str, Callable[[torch.Tensor, torch.Tensor], object]] = {
+    "torchmetrics BinaryAUROC, exact": plain_auroc,
     "streaming: AUROC, AP, F1, AUPRO": streaming,
     "exact AUROC": exact_auroc,
     "exact: AUROC, AP, F1, AUPRO": exact_everything,
 }
 
 
-def peak(name: str, answer: "multiprocessing.Queue[float]") -> None:
+def extra_mib(name: str) -> float:
     maps, mask = draw()
     WAYS[name](maps[:2], mask[:2])  # what is loaded once is no cost of the scores
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
-    before = _resident("VmHWM")
-    WAYS[name](maps, mask)
-    answer.put((_resident("VmHWM") - before) / 1024)
-
-
-def _resident(kind: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(kind))
+    with peak(torch.device("cpu")) as found:
+        WAYS[name](maps, mask)
+    return found[0] / 2**20
 
 
 def main() -> None:
@@ -90,14 +77,9 @@ def main() -> None:
             start = time.perf_counter()
             way(maps, mask)
             seconds[name].append(time.perf_counter() - start)
-    context = multiprocessing.get_context("spawn")
-    results = {}
-    for name in WAYS:
-        answer = context.Queue()
-        process = context.Process(target=peak, args=(name, answer))
-        process.start()
-        results[name] = {"seconds": statistics.median(seconds[name]), "extra_mib": answer.get()}
-        process.join()
+    results = {
+        name: {"seconds": statistics.median(seconds[name]), "extra_mib": in_process(extra_mib, name)} for name in WAYS
+    }
     reference = results["torchmetrics BinaryAUROC, exact"]["seconds"]
     table = Table(title=f"{IMAGES} maps of {SIDE}×{SIDE}, median of {ROUNDS} rounds in turn")
     for column in ("", "s", "times faster", "extra MiB"):

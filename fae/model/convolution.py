@@ -7,7 +7,6 @@ would be too thin. experiments/benchmark measures what it gains.
 """
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import torch
@@ -17,38 +16,37 @@ from torch.autograd.function import once_differentiable
 
 _NARROW = 64  # channels
 _BAND = 2**19  # numbers, 2 MiB
+_ABLE = torch.cpu.get_capabilities()
+_SLOW_PROCESSOR = bool(_ABLE.get("avx2")) and not _ABLE.get("avx512_f")
 
 
 class Conv2d(nn.Conv2d):
-    """As in torch, with a stride of 1."""
+    """As in torch; another weight gradient where the stride is 1."""
 
     def forward(self, input: Tensor) -> Tensor:
         """`(B, C, H, W)` to `(B, C', H', W')`."""
-        if self.padding_mode == "zeros" and _slow(input, self.weight, self.bias):
+        if self.padding_mode == "zeros" and self.stride == (1, 1) and _slow(self, input):
             result: Tensor = _Convolution.apply(input, self.weight, self.padding, self.dilation)  # type: ignore[no-untyped-call]
             return result
         return super().forward(input)
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):
-    """As in torch, with a dilation of 1."""
+    """As in torch; another weight gradient where the dilation is 1."""
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """`(B, C, H, W)` to `(B, C', H', W')`."""
-        if output_size is None and _slow(input, self.weight, self.bias):
+        if output_size is None and self.dilation == (1, 1) and _slow(self, input):
             result: Tensor = _Transposed.apply(input, self.weight, self.stride, self.padding, self.output_padding)  # type: ignore[no-untyped-call]
             return result
         return super().forward(input, output_size)
 
 
-@cache
-def _processor_is_slow() -> bool:
-    return not torch.cpu.get_capabilities().get("avx512_f", False)
-
-
-def _slow(image: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+def _slow(layer: Conv2d | ConvTranspose2d, image: Tensor) -> bool:
+    weight = layer.weight
     return (
-        bias is None
+        layer.bias is None
+        and layer.groups == 1
         and weight.requires_grad
         and torch.is_grad_enabled()
         and image.device.type == "cpu"
@@ -56,7 +54,7 @@ def _slow(image: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
         and min(weight.shape[:2]) >= _NARROW
         and image.is_contiguous(memory_format=torch.channels_last)
         and not torch.is_autocast_enabled("cpu")
-        and _processor_is_slow()
+        and _SLOW_PROCESSOR
     )
 
 
