@@ -78,7 +78,7 @@ def benchmark(cfg: DictConfig) -> dict[str, Any]:
         result[part] = parts[part](subject, folder)
         for table in tables(part, result[part]):
             console.print(table)
-    write_text(folder / RESULT, json.dumps(result, indent=2) + "\n")
+        write_text(folder / RESULT, json.dumps(result, indent=2) + "\n")
     figure = plot(result)
     if figure is not None:
         with whole(folder / PICTURE) as draft:
