@@ -49,7 +49,8 @@ def _bars(axes: Axes, names: list[str], values: list[float], colours: list[str],
     axes.set_yticks(places, names)
     axes.invert_yaxis()
     for place, value, label in zip(places, values, labels, strict=True):
-        axes.annotate(label, (value, place), (4, 0), textcoords="offset points", va="center", fontsize=8)
+        side, where = (4, "left") if value >= 0 else (-4, "right")
+        axes.annotate(label, (value, place), (side, 0), textcoords="offset points", va="center", ha=where, fontsize=8)
     axes.margins(x=0.18)
     axes.spines[["top", "right"]].set_visible(False)
 

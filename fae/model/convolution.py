@@ -2,8 +2,8 @@
 
 On a processor without AVX-512, oneDNN computes the weight gradient of channels_last float32 images at a fifth of the
 rate of the forward pass, whereas the order of memory suits matrix products: image shifted by a kernel's tap, times
-gradient, for each of the k·k taps. Everything else stays with the library, and so do narrow layers, whose matrices
-would be too thin. experiments/benchmark measures what it gains.
+gradient, for each of the k·k taps. Everything else stays with the library, and so do narrow layers and small
+images, whose matrices would be too thin or too short. experiments/benchmark measures what it gains.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 _NARROW = 64  # channels
+_SMALL = 64 * 64  # pixels
 _BAND = 2**19  # numbers, 2 MiB
 _ABLE = torch.cpu.get_capabilities()
 _SLOW_PROCESSOR = bool(_ABLE.get("avx2")) and not _ABLE.get("avx512_f")
@@ -52,6 +53,7 @@ def _slow(layer: Conv2d | ConvTranspose2d, image: Tensor) -> bool:
         and image.device.type == "cpu"
         and image.dtype == weight.dtype == torch.float32
         and min(weight.shape[:2]) >= _NARROW
+        and image.shape[2:].numel() >= _SMALL
         and image.is_contiguous(memory_format=torch.channels_last)
         and not torch.is_autocast_enabled("cpu")
         and _SLOW_PROCESSOR

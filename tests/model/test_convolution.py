@@ -7,8 +7,9 @@ from fae.model.convolution import Conv2d, ConvTranspose2d, transposed_weight_gra
 
 
 @pytest.fixture(autouse=True)
-def _narrow_bands(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Eight rows, so that small images have several."""
+def _small_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are not left to torch, and have several bands of eight rows."""
+    monkeypatch.setattr(convolution, "_SMALL", 1)
     monkeypatch.setattr(convolution, "_BAND", 1)
 
 
@@ -79,6 +80,7 @@ def test_frozen_weights_have_no_gradient(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 OTHERS = {
+    "small": lambda: Conv2d(64, 64, 3, bias=False),
     "bias": lambda: Conv2d(64, 64, 3),
     "stride": lambda: Conv2d(64, 64, 3, stride=2, bias=False),
     "groups": lambda: Conv2d(128, 128, 3, groups=2, bias=False),
@@ -92,6 +94,7 @@ OTHERS = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_others_are_left_to_torch(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convolution, "_SLOW_PROCESSOR", True)
+    monkeypatch.setattr(convolution, "_SMALL", 65 if name == "small" else 1)
     layer = OTHERS[name]()
     image = torch.randn(1, layer.in_channels, 8, 8).contiguous(memory_format=torch.channels_last).requires_grad_()
     assert not ours(layer(image))

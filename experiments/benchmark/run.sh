@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Every figure of README.md: about an hour on two idle CPU cores. Takes pictures and JSON from benchmarks/.
+set -eu
+python=${PYTHON:-.venv/bin/python}
+here=experiments/benchmark
+measure() {  # name, then what fae.benchmark is told
+  "$python" -m fae.benchmark category=wood data=synthetic "run_dir=benchmarks/$1" "${@:2}"
+  cp "benchmarks/$1/benchmark.json" "$here/$1.json"
+  if [ -f "benchmarks/$1/benchmark.png" ]; then cp "benchmarks/$1/benchmark.png" "$here/$1.png"; fi
+}
+measure full experiment=paper data.batch_size=1 benchmark.seconds=150 'benchmark.parts=[training,layers,switches]'
+measure quick experiment=quick 'benchmark.parts=[training,inference,memory,layers,switches]'
+measure full-inference experiment=paper benchmark.seconds=45 'benchmark.parts=[inference]' 'benchmark.batches=[1]'
+measure scale experiment=quick 'benchmark.parts=[scale]'
+measure data experiment=quick 'benchmark.parts=[data]'
