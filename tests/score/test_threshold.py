@@ -1,8 +1,11 @@
+import math
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from fae.score.threshold import Thresholds, TooFewNormalsError, exceeding
 
@@ -75,6 +78,26 @@ def test_the_interval_of_pixels_holds_the_true_rate_about_as_often_as_it_says() 
         true = np.exp(-found.value / scales).mean()
         inside += found.interval[0] <= true <= found.interval[1]
     assert 0.8 <= inside / 200 <= 0.97
+
+
+@pytest.mark.parametrize("rate", [0.003, 0.05, 0.4])
+def test_the_interval_of_pixels_is_that_of_leaving_each_image_out(rate: float) -> None:
+    torch.manual_seed(0)
+    maps = torch.rand(12, 1, 9, 11).square() * torch.rand(12, 1, 1, 1)
+    maps[3] = 2 + torch.rand(1, 9, 11)  # holds all of the highest
+    maps[5] = maps[6]
+    content = torch.ones_like(maps, dtype=torch.bool)
+    content[2, :, 5:] = False
+    thresholds = Thresholds(pixel_rate=rate)
+    share = []
+    for i in range(12):
+        others = torch.arange(12) != i
+        pixels = maps[others][content[others]].sort().values
+        level = pixels[len(pixels) - 1 - math.floor(rate * len(pixels) + 1e-9)]
+        share.append(float((maps[i][content[i]] > level).double().mean()))
+    half = stats.t(11).ppf(0.975) * np.std(share, ddof=1) / math.sqrt(12)
+    low, high = thresholds.pixel(maps, content).interval
+    assert (low, high) == pytest.approx((max(0, np.mean(share) - half), min(1, np.mean(share) + half)))
 
 
 def test_pixels_of_one_image_or_too_few_are_refused() -> None:
