@@ -51,7 +51,8 @@ class Score:
         if self.t > 0:
             self.damping = damping(maps, self.t)
             maps = maps * damping_by_others(maps, self.t)
-        self.image_score.calibrate(maps[content].view(1, 1, 1, -1))
+        pixels = maps.numpy()[content.numpy()]  # torch would index every pixel by four numbers
+        self.image_score.calibrate(torch.from_numpy(pixels).view(1, 1, 1, -1))
         return maps * content
 
     def anomaly_map(self, residual: Tensor) -> Tensor:

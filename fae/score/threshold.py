@@ -93,10 +93,12 @@ class Thresholds:
                 f"pixel_rate (={self.pixel_rate}) needs at least {needed} held-out normal images, there are {count}; "
                 "hold out more, calibrate on images of their own or over folds, or ask for a larger rate"
             )
-        value = self._quantile(anomaly_map[content])
+        # numpy, because torch would index every pixel by four numbers, which is eight times the maps.
+        pixels = anomaly_map.numpy()[content.numpy()]
+        value = self._quantile(pixels)
         if count < _IMAGES:
             return Threshold(value, None, count)
-        levels = self._levels_of_others(anomaly_map, content)
+        levels = self._levels_of_others(pixels, content.flatten(1).sum(dim=1).numpy())
         share = [
             float((one[inside] > level).double().mean())
             for one, inside, level in zip(anomaly_map, content, levels, strict=True)
@@ -105,20 +107,20 @@ class Thresholds:
         mean = float(np.mean(share))
         return Threshold(value, (max(0.0, mean - float(half)), min(1.0, mean + float(half))), count)
 
-    def _levels_of_others(self, anomaly_map: Tensor, content: Tensor) -> Iterator[float]:
+    def _levels_of_others(self, pixels: NDArray[np.float32], sizes: NDArray[np.int64]) -> Iterator[float]:
         """For each image the threshold of all others, from the highest pixels of all, which are sorted once."""
-        sizes = content.flatten(1).sum(dim=1)
         size = int(sizes.sum())
         enough = min(size, math.floor(self.pixel_rate * size + 1e-9) + 1 + int(sizes.max()))
-        highest = anomaly_map[content].topk(enough)
-        owner = torch.searchsorted(sizes.cumsum(dim=0), highest.indices, right=True)
+        (places,) = np.nonzero(pixels >= np.partition(pixels, size - enough)[size - enough])
+        places = places[np.argsort(-pixels[places])]
+        values, owner = pixels[places], np.searchsorted(sizes.cumsum(), places, side="right")
         for i in range(len(sizes)):
             above = math.floor(self.pixel_rate * (size - int(sizes[i])) + 1e-9)
-            yield float(highest.values[owner != i][above])
+            yield float(values[owner != i][above])
 
-    def _quantile(self, pixels: Tensor) -> float:
-        above = math.floor(self.pixel_rate * pixels.numel() + 1e-9)
-        return float(pixels.kthvalue(max(1, pixels.numel() - above)).values)
+    def _quantile(self, pixels: NDArray[np.float32]) -> float:
+        rank = max(0, pixels.size - math.floor(self.pixel_rate * pixels.size + 1e-9) - 1)
+        return float(np.partition(pixels, rank)[rank])
 
 
 def exceeding(value: NDArray[np.float32] | Tensor, threshold: float | None) -> float | None:
