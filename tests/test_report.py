@@ -508,15 +508,19 @@ def test_the_page_of_a_true_sweep_in_a_browser(tiny_config: Build, tmp_path: Pat
         names = [" ".join(heading.text.split()) for heading in headings]
 
         def column(name: str) -> list[str]:
-            rows = chrome.find_elements(By.CSS_SELECTOR, "#all-runs tbody tr")
-            return [row.find_elements(By.TAG_NAME, "td")[names.index(name)].text for row in rows]
+            """Read in one go: DataTables draws its rows anew some time after a click."""
+            rows = "[...document.querySelectorAll('#all-runs tbody tr')]"
+            cells: list[str] = chrome.execute_script(
+                f"return {rows}.map(row => row.cells[arguments[0]]?.innerText)", names.index(name)
+            )
+            return cells
 
         values = [f"{value:.4f}" for value in sorted(table["pixel_auroc"])]
         for order in (values, values[::-1]):
             heading = headings[names.index("pixel AUROC")]
             chrome.execute_script("arguments[0].scrollIntoView({block: 'center'})", heading)
             heading.click()
-            assert column("pixel AUROC") == order
+            wait.until(lambda _, order=order: column("pixel AUROC") == order, f"sorted as {order}")
 
         field = chrome.find_element(By.CSS_SELECTOR, "#runs input[type=search]")
         field.send_keys("lam0.9")
