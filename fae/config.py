@@ -139,6 +139,26 @@ class ReportConfig:
 
 
 @dataclass
+class CheckConfig:
+    """The keys of conf/check.yaml; all others are refused."""
+
+    root: str | None = None
+    categories: Any = None
+
+
+@dataclass
+class DownloadConfig:
+    """The keys of conf/download.yaml; all others are refused."""
+
+    root: str | None = None
+    url: str = MISSING
+    sha256: str = MISSING
+    page: str = MISSING
+    licence: str = MISSING
+    timeout_s: float = 60.0
+
+
+@dataclass
 class DashboardConfig:
     """The keys of conf/dashboard.yaml; all others are refused."""
 
@@ -155,6 +175,8 @@ SCHEMAS: dict[str, type] = {
     "report": ReportConfig,
     "dashboard": DashboardConfig,
     "benchmark": BenchmarkConfig,
+    "check": CheckConfig,
+    "download": DownloadConfig,
 }
 
 

@@ -18,6 +18,8 @@ FLOORS = {
     "fae.score": 1,
     "fae.metric": 1,
     "fae.data": 2,
+    "fae.data.check": 9,
+    "fae.data.download": 9,
     "fae.module": 3,
     "fae.identity": 2,
     "fae.run_folder": 3,
@@ -52,7 +54,8 @@ FLOORS = {
 
 
 def room(module: str) -> str:
-    return ".".join(module.split(".")[:2])
+    names = [".".join(module.split(".")[:depth]) for depth in (3, 2)]
+    return next((name for name in names if name in FLOORS), names[-1])
 
 
 def imported(path: Path) -> set[str]:
@@ -87,5 +90,6 @@ def test_only_entry_points_read_the_configuration() -> None:
     }
     assert readers <= {
         *("fae.train", "fae.preview", "fae.evaluate", "fae.predict", "fae.report", "fae.dashboard", "fae.benchmark"),
+        *("fae.data.check", "fae.data.download"),
         *("fae.assembly", "fae.scored", "fae.detector", "fae.run_folder", "fae.identity", "fae.config"),
     }

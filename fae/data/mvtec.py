@@ -1,4 +1,7 @@
+from importlib.resources import files
 from pathlib import Path
+
+import pandas as pd
 
 from fae.data.index import Index, layout
 
@@ -25,3 +28,9 @@ def mvtec(root: str | None, category: str) -> Index:
             "your own use data=folder data.root=DIR category=generic"
         )
     return layout(folder, f"mvtec:{category}")
+
+
+def expected() -> pd.DataFrame:
+    """How many images the published data set holds: category, folder, images; see mvtec.csv."""
+    with (files("fae.data") / "mvtec.csv").open(encoding="utf-8") as file:
+        return pd.read_csv(file, comment="#")

@@ -1,0 +1,165 @@
+"""`python -m fae.data.check`: compare MVTec AD on disk with what it should hold."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+from tqdm import tqdm
+
+from fae import cli
+from fae.config import nearest
+from fae.data.mvtec import expected
+from fae.image import images_in, read_image, read_mask
+
+INCOMPLETE = 3
+"""Exit code when something is missing, too much or unreadable."""
+
+
+class Category(NamedTuple):
+    """What is wrong with one category."""
+
+    name: str
+    counts: pd.DataFrame
+    """A row a folder: folder, expected, found."""
+    bad: str | None
+    """Why the first bad file is bad; None where all can be read and fit each other."""
+
+    @property
+    def absent(self) -> bool:
+        """Whether nothing of it is there."""
+        return not self.counts["found"].any()
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is as it was published."""
+        return self.bad is None and bool((self.counts["found"] == self.counts["expected"]).all())
+
+
+def check_category(root: Path, name: str) -> Category:
+    """Count the images of a category, and read them all.
+
+    Args:
+        root: contains the categories.
+        name: one of the 15.
+    """
+    wanted = expected().query("category == @name").set_index("folder")["images"]
+    folder = root / name
+    there = {
+        str(path.relative_to(folder).as_posix()): images_in(path)
+        for split in ("train", "test", "ground_truth")
+        for path in (sorted((folder / split).iterdir()) if (folder / split).is_dir() else [])
+        if path.is_dir()
+    }
+    names = [*wanted.index, *sorted(there.keys() - set(wanted.index))]
+    counts = pd.DataFrame(
+        {
+            "folder": names,
+            "expected": [int(wanted.get(one, 0)) for one in names],
+            "found": [len(there.get(one, ())) for one in names],
+        }
+    )
+    return Category(name, counts, _first_bad(folder, there))
+
+
+def _first_bad(folder: Path, there: dict[str, list[Path]]) -> str | None:
+    """Why the first file, in the order of folders and names, cannot be used."""
+    paths = [path for one in sorted(there) for path in there[one]]
+    for path in tqdm(paths, desc=folder.name, unit="file", leave=False, disable=not sys.stderr.isatty()):
+        split, defect_type = path.relative_to(folder).parts[:2]
+        try:
+            if split != "ground_truth":
+                read_image(path)
+                continue
+            mask = read_mask(path)
+            image = next(
+                (p for p in there.get(f"test/{defect_type}", ()) if path.stem in (p.stem, f"{p.stem}_mask")), None
+            )
+            if image is None:
+                return f"{path} is the mask of no image; remove it, or bring test/{defect_type} back"
+            if read_image(image).shape[:2] != mask.shape:
+                return f"{path} has another size than {image}; they must be equal"
+            if not mask.any():
+                return f"{path} marks no pixel; every mask of MVTec AD does"
+        except ValueError as error:
+            return str(error)
+    return None
+
+
+def check(cfg: DictConfig) -> Sequence[Category]:
+    """Print what each category holds.
+
+    Args:
+        cfg: composed from conf/check.yaml.
+
+    Returns:
+        all that were looked at, in the paper's order.
+
+    Raises:
+        ValueError: there is no such category.
+        FileNotFoundError: `root` is no folder.
+    """
+    root = Path(cfg.root or "")
+    if cfg.root is None or not root.is_dir():
+        raise FileNotFoundError(
+            f"root (={cfg.root}) is no folder; name the one that contains the categories of MVTec AD, or set "
+            "MVTEC_AD_ROOT"
+        )
+    known = list(expected()["category"].unique())
+    asked = known if cfg.categories is None else cfg.categories
+    names = [asked] if isinstance(asked, str) else list(asked)
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"categories (={unknown[0]}) is none of MVTec AD; {nearest(str(unknown[0]), known)}")
+    results = [check_category(root, name) for name in names]
+    Console().print(_table(root, results))
+    for one in results:
+        for row in one.counts.itertuples():
+            if not one.absent and row.found != row.expected:
+                print(f"{one.name}/{row.folder}: {row.found} images, expected {row.expected}")
+        if one.bad is not None:
+            print(f"{one.name}: first bad file: {one.bad}")
+    missing = [one.name for one in results if one.absent]
+    if missing:
+        print(f"no data: {', '.join(missing)}; python -m fae.data.download root=DIR fetches MVTec AD")
+    return results
+
+
+def _table(root: Path, results: Sequence[Category]) -> Table:
+    table = Table(title=f"MVTec AD in {root}: found of expected")
+    columns = ("category", "train/good", "test/good", "test, defective", "masks", "state")
+    for name in columns:
+        table.add_column(name, justify="left" if name in ("category", "state") else "right")
+    for one in results:
+        kinds = one.counts["folder"].map(_kind)
+        sums = one.counts.groupby(kinds)[["found", "expected"]].sum()
+        cells = [f"{sums.found[kind]} of {sums.expected[kind]}" for kind in columns[1:-1]]
+        state = "no data" if one.absent else "whole" if one.whole else "bad file" if one.bad else "other counts"
+        table.add_row(one.name, *cells, state)
+    return table
+
+
+def _kind(folder: str) -> str:
+    if folder.endswith("/good"):
+        return folder
+    return "masks" if folder.startswith("ground_truth/") else "test, defective"
+
+
+def main() -> None:
+    """Entry point of `fae-check`; exit code 3 if a category is not as it was published."""
+    whole = True
+
+    def task(cfg: DictConfig) -> None:
+        nonlocal whole
+        whole &= all(one.whole for one in check(cfg))
+
+    cli.run(task, "check")
+    if not whole:
+        sys.exit(INCOMPLETE)
+
+
+if __name__ == "__main__":
+    main()

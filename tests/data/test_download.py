@@ -1,0 +1,196 @@
+import hashlib
+import io
+import re
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+from PIL import Image
+
+from fae.config import conf_dir, register
+from fae.data.download import download
+
+NAME = "mvtec_anomaly_detection.tar.xz"
+
+
+class Served(NamedTuple):
+    """A server that keeps what it was asked for and how it answers."""
+
+    url: str
+    content: dict[str, bytes]
+    asked: list[str | None]
+    stops_after: list[int]
+    """Bytes after which the connections break, one after the other."""
+    ranges: list[bool]
+
+
+@pytest.fixture
+def server() -> Iterator[Served]:
+    served = Served("", {}, [], [], [True])
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            whole = served.content.get(self.path)
+            served.asked.append(self.headers.get("Range"))
+            if whole is None:
+                self.send_error(404)
+                return
+            asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
+            start = int(asked[1]) if asked and served.ranges[0] else 0
+            if start >= len(whole) > 0 and asked:
+                self.send_error(416)
+                return
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(whole) - start))
+            self.end_headers()
+            limit = served.stops_after.pop(0) if served.stops_after else len(whole)
+            self.wfile.write(whole[start : start + limit])
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=http.serve_forever)
+    thread.start()
+    yield served._replace(url=f"http://127.0.0.1:{http.server_port}/{NAME}")
+    http.shutdown()
+    thread.join()
+    http.server_close()
+
+
+def packed(*names: str) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:xz") as tar:
+        for i, name in enumerate(names):
+            picture = io.BytesIO()
+            noise = np.random.default_rng(i).integers(0, 256, (200, 200), np.uint8)  # xz cannot make it smaller
+            Image.fromarray(noise).save(picture, "PNG")
+            info = tarfile.TarInfo(name)
+            info.size = len(picture.getvalue())
+            tar.addfile(info, io.BytesIO(picture.getvalue()))
+    return file.getvalue()
+
+
+WHOLE = packed("wood/train/good/000.png", "wood/test/good/000.png", "screw/train/good/000.png", "license.txt")
+
+
+def compose_download(root: Path, served: Served, content: bytes = WHOLE) -> DictConfig:
+    register()
+    with initialize_config_dir(conf_dir(), version_base="1.3"):
+        digest = hashlib.sha256(content).hexdigest()
+        return compose("download", [f"root={root}", f"url={served.url}", f"sha256={digest}", "timeout_s=5"])
+
+
+def files_in(root: Path) -> list[str]:
+    return sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file() and p.name != ".lock")
+
+
+UNPACKED = ["license.txt", NAME, "screw/train/good/000.png", "wood/test/good/000.png", "wood/train/good/000.png"]
+
+
+def test_download_and_again(server: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    server.content[f"/{NAME}"] = WHOLE
+    cfg = compose_download(tmp_path / "mvtec", server)
+    assert [folder.name for folder in download(cfg)] == ["screw", "wood"]
+    assert files_in(tmp_path / "mvtec") == UNPACKED
+    said = capsys.readouterr().out
+    assert said.startswith("LICENCE: MVTec AD")
+    assert "NonCommercial" in said
+    assert download(cfg) == []
+    assert len(server.asked) == 1, "what is there is not fetched again"
+
+
+@pytest.mark.parametrize("ranges", [True, False], ids=["ranges", "no ranges"])
+def test_a_broken_connection_goes_on(server: Served, tmp_path: Path, ranges: bool) -> None:
+    server.content[f"/{NAME}"] = WHOLE
+    server.stops_after.append(100_000)
+    server.ranges[0] = ranges
+    cfg = compose_download(tmp_path / "mvtec", server)
+    with pytest.raises(OSError, match="Repeat the command to go on, or fetch the archive by hand from https://www"):
+        download(cfg)
+    assert files_in(tmp_path / "mvtec") == [f".{NAME}.part"]
+    download(cfg)
+    assert server.asked == [None, "bytes=65536-"]
+    assert files_in(tmp_path / "mvtec") == UNPACKED
+
+
+def test_a_part_that_is_whole_already(server: Served, tmp_path: Path) -> None:
+    server.content[f"/{NAME}"] = WHOLE
+    root = tmp_path / "mvtec"
+    root.mkdir()
+    (root / f".{NAME}.part").write_bytes(WHOLE)
+    download(compose_download(root, server))
+    assert files_in(root) == UNPACKED
+
+
+def test_another_archive_is_not_unpacked(server: Served, tmp_path: Path) -> None:
+    server.content[f"/{NAME}"] = packed("wood/train/good/000.png")
+    with pytest.raises(ValueError, match="has the SHA-256 .* was not unpacked. Remove it"):
+        download(compose_download(tmp_path / "mvtec", server))
+    assert files_in(tmp_path / "mvtec") == [NAME]
+
+
+def test_the_checksum_is_verified_before_every_extraction(server: Served, tmp_path: Path) -> None:
+    root = tmp_path / "mvtec"
+    server.content[f"/{NAME}"] = WHOLE
+    download(compose_download(root, server))
+    (root / NAME).write_bytes(packed("leather/train/good/000.png"))
+    with pytest.raises(ValueError, match="was not unpacked"):
+        download(compose_download(root, server))
+    assert not (root / "leather").exists()
+
+
+def test_an_archive_brought_by_hand(server: Served, tmp_path: Path) -> None:
+    root = tmp_path / "mvtec"
+    root.mkdir()
+    (root / NAME).write_bytes(WHOLE)
+    download(compose_download(root, server))
+    assert server.asked == []
+    assert files_in(root) == UNPACKED
+
+
+def test_what_is_there_stays(server: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = tmp_path / "mvtec" / "wood" / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    server.content[f"/{NAME}"] = WHOLE
+    assert [folder.name for folder in download(compose_download(tmp_path / "mvtec", server))] == ["screw"]
+    assert "wood is there already and stays as it is" in capsys.readouterr().out
+    assert [path.name for path in mine.parent.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (packed("../evil/train/good/000.png"), "cannot be unpacked"),
+        (packed("elsewhere.png"), "not in the layout"),
+        (b"no archive", "cannot be unpacked"),
+    ],
+    ids=["outside", "layout", "no archive"],
+)
+def test_bad_archives_leave_nothing(server: Served, tmp_path: Path, content: bytes, message: str) -> None:
+    server.content[f"/{NAME}"] = content
+    with pytest.raises(ValueError, match=message):
+        download(compose_download(tmp_path / "mvtec", server, content))
+    assert files_in(tmp_path) == [f"mvtec/{NAME}"]
+
+
+def test_the_command_says_what_to_do_where_the_address_fails(server: Served, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "fae.data.download", f"root={tmp_path / 'mvtec'}", f"url={server.url}"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "404" in result.stderr
+    assert (
+        f"by hand from https://www.mvtec.com/company/research/datasets/mvtec-ad, save it as {tmp_path}" in result.stderr
+    )
+    nowhere = subprocess.run(command[:3], capture_output=True, text=True, check=False)
+    assert "root (=None) must name the folder" in nowhere.stderr
