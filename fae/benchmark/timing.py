@@ -1,5 +1,6 @@
 """Wall-clock times of several candidates that take turns, so that a busy moment of the machine hits all alike."""
 
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -37,14 +38,14 @@ def in_turn(work: Mapping[str, Work], device: torch.device, seconds: float) -> d
     for i in range(AT_MOST):
         if i >= AT_LEAST and time.perf_counter() - start > seconds:
             break
-        for name in rotated(list(work), i):
+        for name in shuffled(list(work), i):
             times[name].append(timed(work[name], device))
     return times
 
 
-def rotated(names: Sequence[str], by: int) -> list[str]:
-    """The same, beginning with another one: what comes first finds memory and caches as the last one left them."""
-    return [names[(i + by) % len(names)] for i in range(len(names))]
+def shuffled(names: Sequence[str], seed: int) -> list[str]:
+    """The same in another order: memory and caches are as the last candidate left them, which must not be one alone."""
+    return random.Random(seed).sample(names, len(names))
 
 
 def summary(times: Sequence[float]) -> dict[str, Any]:

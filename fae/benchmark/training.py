@@ -20,7 +20,7 @@ from fae.assembly import build_trainer
 from fae.benchmark.floor import PRODUCT, Machine, bandwidth, operations, product
 from fae.benchmark.plain import PlainImages, plain_auroc, plain_batches, plain_step
 from fae.benchmark.subject import Subject
-from fae.benchmark.timing import AT_LEAST, AT_MOST, Work, rotated, summary, timed
+from fae.benchmark.timing import AT_LEAST, AT_MOST, Work, shuffled, summary, timed
 from fae.identity import resolved
 from fae.metric.streaming import StreamingPixelMetrics
 from fae.tracking import start, wandb_run
@@ -38,7 +38,7 @@ class Turns(Callback):
     same step. Must be the first callback: a step is all that lies between two calls.
 
     Args:
-        work: the others by name; they begin with another one in each round, as each finds memory as the last left it.
+        work: the others by name, in another order in each round, as each finds memory as the last left it.
         device: where they run.
         seconds: how long, about.
     """
@@ -79,7 +79,7 @@ class Turns(Callback):
         """End one step's time, measure the others, begin the next."""
         step = self._now() - self._resumed
         names = list(self.work)
-        others = {name: timed(self.work[name], self.device) for name in rotated(names, batch_idx)}
+        others = {name: timed(self.work[name], self.device) for name in shuffled(names, batch_idx)}
         if batch_idx <= _WARM_UP:
             self._started = time.perf_counter()
         else:
