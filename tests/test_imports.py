@@ -17,6 +17,7 @@ FLOORS = {
     "fae.corruption": 1,
     "fae.score": 1,
     "fae.metric": 1,
+    "fae.theory": 1,
     "fae.data": 2,
     "fae.data.check": 9,
     "fae.data.download": 9,
