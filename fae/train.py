@@ -15,7 +15,7 @@ import lightning
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
-from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.callbacks import Callback, Timer
 from lightning.pytorch.loggers.logger import DummyLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
@@ -56,13 +56,16 @@ from fae.tracking import safe_mode, start, wandb_run
 _PATIENCE_S = 60
 
 
-def train(cfg: DictConfig, sweep_dir: str | None = None, command: Sequence[str] = ()) -> dict[str, Any]:
+def train(
+    cfg: DictConfig, sweep_dir: str | None = None, command: Sequence[str] = (), watching: Sequence[Callback] = ()
+) -> dict[str, Any]:
     """Train, score and write one run; the same call on an interrupted run goes on, on a finished one returns.
 
     Args:
         cfg: composed from conf/train.yaml; `run_dir` and `trainer.precision` are decided here and written back.
         sweep_dir: the folder of a multirun, in which the run gets a folder named by its configuration.
         command: the words of the command line, for the command that resumes.
+        watching: callbacks that change nothing, and so are no part of the configuration; for one process.
 
     Returns:
         what metrics.json holds; of several processes in the first alone, in the others nothing.
@@ -77,10 +80,12 @@ def train(cfg: DictConfig, sweep_dir: str | None = None, command: Sequence[str] 
     """
     if sweep_dir is not None and cfg.run_dir is not None:
         raise ValueError(f"run_dir (={cfg.run_dir}) names one run's folder; a multirun takes hydra.sweep.dir")
-    return _train(cfg, sweep_dir, command)
+    return _train(cfg, sweep_dir, command, watching)
 
 
-def _train(cfg: DictConfig, sweep_dir: str | None, command: Sequence[str]) -> dict[str, Any]:
+def _train(
+    cfg: DictConfig, sweep_dir: str | None, command: Sequence[str], watching: Sequence[Callback] = ()
+) -> dict[str, Any]:
     if cfg.pictures < 0:
         raise ValueError(f"pictures (={cfg.pictures}) must not be negative; 0 writes none")
     quiet()
@@ -91,7 +96,9 @@ def _train(cfg: DictConfig, sweep_dir: str | None, command: Sequence[str]) -> di
     run_dir = Path(cfg.run_dir or new_run_dir(cfg, data.index, sweep_dir))
     cfg.run_dir = str(run_dir)
     timer = Timer()
-    trainer = build_trainer(cfg, [*instantiate(cfg.callback, _convert_="all").values(), timer])
+    trainer = build_trainer(cfg, [*instantiate(cfg.callback, _convert_="all").values(), *watching, timer])
+    if watching and trainer.world_size > 1:
+        raise ValueError(f"watching needs a single process; trainer.devices (={cfg.trainer.devices}) starts several")
     if trainer.world_size > 1 and launched(trainer):
         if not named:
             raise ValueError("run_dir (=None) must be given when torchrun or srun starts processes, to agree on it")

@@ -47,8 +47,10 @@ class RandomField:
         """Draw independent images, `(count, side, side)` float64."""
         noise = torch.randn(count, self.side, self.side, dtype=torch.complex128, generator=generator)
         # The real part of complex noise has half its variance.
-        z = math.sqrt(2) * torch.fft.fft2(noise * self._amplitude, norm="ortho").real
-        return z if self.spread is None else torch.special.ndtr(self.spread * z)
+        z: Tensor = math.sqrt(2) * torch.fft.fft2(noise * self._amplitude, norm="ortho").real
+        if self.spread is not None:
+            z = torch.special.ndtr(self.spread * z)
+        return z
 
 
 def square(side: int, share: float) -> Tensor:

@@ -11,7 +11,7 @@ _VALUES = 1 << 16  # at a time, in float64
 class Nearest(NamedTuple):
     """For each query its nearest image."""
 
-    index: Tensor
+    which: Tensor
     """`(Q,)` int64."""
     distance: Tensor
     """`(Q,)` float64, Euclidean."""
@@ -31,7 +31,7 @@ def nearest(query: Tensor, image: Tensor) -> Nearest:
         raise ValueError(f"image {tuple(image.shape)} must hold something of the shape of query {tuple(query.shape)}")
     query, image = query.flatten(1), image.flatten(1)
     squared = torch.zeros(len(query), len(image), dtype=torch.float64)
-    for q, x in zip(query.split(_VALUES, dim=1), image.split(_VALUES, dim=1), strict=True):
+    for q, x in zip(torch.split(query, _VALUES, dim=1), torch.split(image, _VALUES, dim=1), strict=True):
         q, x = q.double(), x.double()
         squared += q.square().sum(dim=1, keepdim=True) + x.square().sum(dim=1) - 2 * q @ x.T
     found = squared.clamp_min(0).min(dim=1)

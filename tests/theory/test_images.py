@@ -57,10 +57,10 @@ def test_nearest_equals_all_distances(generator: Generator) -> None:
     query, image = images(generator, 7, 3, 200, 150), images(generator, 5, 3, 200, 150)  # more than one part
     distance = (query.double()[:, None] - image.double()).flatten(2).norm(dim=2)
     found = nearest(query, image)
-    assert found.index.tolist() == distance.argmin(dim=1).tolist()
+    assert found.which.tolist() == distance.argmin(dim=1).tolist()
     torch.testing.assert_close(found.distance, distance.amin(dim=1))
     itself = nearest(image, image)
-    assert itself.index.tolist() == list(range(5))
+    assert itself.which.tolist() == list(range(5))
     assert itself.distance.max() < 1e-5
     with pytest.raises(ValueError, match="of the shape of query"):
         nearest(query, image[..., :-1])

@@ -1,0 +1,119 @@
+"""Fig. 9: how often X is the training image nearest to X̂ and to F(X̂), and how far F(X̂) is from X, by patch width.
+
+python -m experiments.theory.orthogonality RUN...        # writes experiments/theory/orthogonality.csv and .png
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+from tqdm import tqdm
+
+from fae.assembly import build_module
+from fae.run_folder import finished_config
+from fae.scored import Scored
+from fae.theory.nearest import nearest, swapped
+
+HERE = Path(__file__).parent
+WIDTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9)
+"""√(|S| / N)."""
+
+
+def reconstruct(network: torch.nn.Module, image: Tensor, batch: int = 16) -> Tensor:
+    with torch.inference_mode():
+        return torch.cat([network(part) for part in image.split(batch)])
+
+
+def measure(run_dir: Path, repeats: int, same_place: bool, seed: int) -> pd.DataFrame:
+    """A row for each network and width, over all training images `repeats` times."""
+    scored = Scored(run_dir, finished_config(run_dir), None)
+    image = scored.data.train.image.float() / 255
+    side = min(image.shape[-2:])
+    torch.manual_seed(seed)
+    networks = {"trained": scored.module.eval(), "untrained": build_module(scored.cfg, scored.score).eval()}
+    rows = []
+    for fraction in tqdm(WIDTHS, desc=run_dir.name):
+        width = round(fraction * side)
+        generator = torch.Generator().manual_seed(seed)
+        damaged = torch.cat([swapped(image, width, generator, same_place) for _ in range(repeats)])
+        target = torch.arange(len(image)).repeat(repeats)
+        hit = float((nearest(damaged, image).which == target).double().mean())
+        for name, network in networks.items():
+            output = reconstruct(network, damaged)
+            error = (output - image.repeat(repeats, 1, 1, 1)).double().flatten(1).norm(dim=1)
+            rows.append(
+                {
+                    "dataset": scored.data.index.dataset,
+                    "objective": str(scored.cfg.objective._target_).rsplit(".", 1)[-1].lower(),
+                    "network": name,
+                    "width": width / side,
+                    "share": (width / side) ** 2,
+                    "images": len(image),
+                    "trials": len(damaged),
+                    "nearest_to_damaged": hit,
+                    "nearest_to_output": float((nearest(output, image).which == target).double().mean()),
+                    "distance": float(error.mean()),
+                    "distance_std": float(error.std()),
+                    "distance_per_value": float(error.mean()) / image[0].numel(),
+                    "rms": float(error.square().mean().sqrt()) / image[0].numel() ** 0.5,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def draw(table: pd.DataFrame, path: Path) -> None:
+    panels = (
+        ("nearest_to_damaged", "X is nearest to X̂"),
+        ("nearest_to_output", "X is nearest to F(X̂)"),
+        ("distance", "‖F(X̂) − X‖, mean ± std"),
+    )
+    figure = Figure(figsize=(14, 4.4), layout="constrained")
+    datasets = list(table["dataset"].unique())
+    colours = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#666666")
+    for axis, (column, title) in zip(figure.subplots(1, 3), panels, strict=True):
+        for dataset, colour in zip(datasets, colours, strict=False):
+            for network, style in (("trained", "-"), ("untrained", "--")):
+                own = table[(table["dataset"] == dataset) & (table["network"] == network)]
+                if network == "untrained" and column == "nearest_to_damaged":
+                    continue
+                axis.plot(own["width"], own[column], style, color=colour, marker=".", label=f"{dataset}, {network}")
+                if column == "distance":
+                    low, high = own["distance"] - own["distance_std"], own["distance"] + own["distance_std"]
+                    axis.fill_between(own["width"], low, high, color=colour, alpha=0.15, linewidth=0)
+        axis.axvline(np.sqrt(0.5), color="red", linestyle=":")
+        axis.set_xlabel("√(|S| / N); dotted: |S| = |S̄|")
+        axis.set_title(title)
+        axis.grid(alpha=0.25)
+        if column != "distance":
+            axis.set_ylim(-0.03, 1.03)
+    handles, labels = figure.axes[-1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
+    figure.savefig(path, dpi=100)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", type=Path, nargs="+", help="finished runs of fae.train")
+    parser.add_argument("--repeats", type=int, default=10, help="damaged copies of each training image and width")
+    parser.add_argument("--same-place", action="store_true", help="take patches from where they go to")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=HERE)
+    asked = parser.parse_args(arguments)
+    table = pd.concat([measure(run, asked.repeats, asked.same_place, asked.seed) for run in asked.runs])
+    table.round(6).to_csv(asked.out / "orthogonality.csv", index=False)
+    draw(table, asked.out / "orthogonality.png")
+    for (dataset, network), own in table.groupby(["dataset", "network"], sort=False):
+        half = own[own["share"] < 0.5]
+        print(
+            f"{dataset}, {network}: for |S|/N < 0.5 X is nearest to X̂ in {half['nearest_to_damaged'].min():.3f} "
+            f"or more, to F(X̂) in {half['nearest_to_output'].min():.3f} or more; on clean X ‖F(X) − X‖/N = "
+            f"{own['distance_per_value'].iloc[0]:.2e}"
+        )
+
+
+if __name__ == "__main__":
+    main()
