@@ -49,9 +49,11 @@ def main(arguments: list[str] | None = None) -> None:
         x, y = torch.zeros(3).double(), torch.tensor([1.0, 0.0, outside]).double()
         holds = nearer(whole, x, y)
         extent = (-1, 2.2, -1.5, 1.5)
-        axis.imshow(kind, extent=extent, origin="lower", cmap=ListedColormap(COLOURS), vmin=0, vmax=2, aspect="equal")
+        axis.imshow(
+            kind.numpy(), extent=extent, origin="lower", cmap=ListedColormap(COLOURS), vmin=0, vmax=2, aspect="equal"
+        )
         # The conclusion fails in the hatched part.
-        axis.contourf(holds.double(), levels=[-1, 0.5], extent=extent, colors="none", hatches=["//"])
+        axis.contourf(holds.double().numpy(), levels=[-1, 0.5], extent=extent, colors="none", hatches=["//"])
         axis.plot([-1, 2.2], [0, 0], color="black", linewidth=0.8)
         for place, name in ((0, "x_S"), (1, "y_S")):
             axis.plot(place, 0, "o", color="black")

@@ -33,9 +33,9 @@ def main(arguments: list[str] | None = None) -> None:
         window = image.shape[-1] // 2
         found = window_moments(image, window)
         if root in asked.rows:
-            mean, deviation = found.mean[window // 2], found.deviation[window // 2]
+            mean, deviation = found.mean[window // 2].numpy(), found.deviation[window // 2].numpy()
         else:
-            mean, deviation = found.mean.flatten(), found.deviation.flatten()
+            mean, deviation = found.mean.flatten().numpy(), found.deviation.flatten().numpy()
         place = range(len(mean))
         axis.fill_between(place, mean - deviation, mean + deviation, color="#9ecae1", linewidth=0, label="± std")
         axis.plot(place, mean, color="#08519c", linewidth=0.8, label="mean")

@@ -1,0 +1,149 @@
+"""Train one model of anomalib for so many seconds through its own API, in an environment of its own.
+
+.venv-rivals/bin/python experiments/rivals/others.py draem 120 $PIPED/PA_FVN01_TL --seed 0 --textures $DTD
+
+The model has its own image size, losses and augmentation; it gets the same training and test images. Models that start
+from downloaded weights are not fetched: without them on the disk they are written down as absent.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import time
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no network unless asked for: weights are on the disk or absent
+
+import anomalib
+import numpy as np
+import torch
+from anomalib.callbacks import ModelCheckpoint
+from anomalib.data import Folder
+from anomalib.engine import Engine
+from anomalib.models import Draem, EfficientAd, Ganomaly, Patchcore
+from lightning.pytorch.callbacks import Timer
+
+SWEEP = Path("multirun/rivals")
+NAMES = ("draem", "ganomaly", "patchcore", "efficientad")
+_PLAIN = {"post_processor": False, "evaluator": False, "visualizer": False}
+_BATCH = {"draem": 8, "ganomaly": 8, "patchcore": 32, "efficientad": 1}  # ours for those that learn by steps
+_LATENCY_ROUNDS = 10
+
+
+def build(name: str, textures: Path | None) -> torch.nn.Module:
+    if name == "draem":
+        if textures is None:
+            raise SystemExit("draem needs --textures, a folder of pictures (DTD) as source of its anomalies")
+        return Draem(dtd_dir=textures, **_PLAIN)
+    if name == "ganomaly":
+        return Ganomaly(batch_size=_BATCH[name], **_PLAIN)
+    if name == "patchcore":
+        return Patchcore(**_PLAIN)
+    return EfficientAd(**_PLAIN)
+
+
+def datamodule(root: Path, batch: int) -> Folder:
+    types = sorted(path.name for path in (root / "test").iterdir() if path.is_dir() and path.name != "good")
+    return Folder(
+        name=root.name,
+        root=root,
+        normal_dir="train/good",
+        normal_test_dir="test/good",
+        abnormal_dir=[f"test/{kind}" for kind in types],
+        mask_dir=[f"ground_truth/{kind}" for kind in types],
+        train_batch_size=batch,
+        eval_batch_size=8,
+        num_workers=0,
+        val_split_mode="none",
+    )
+
+
+def run(name: str, budget_s: float, root: Path, seed: int, textures: Path | None) -> Path:
+    folder = SWEEP / f"{root.name}-{name}-{budget_s:g}s-seed{seed}"
+    if (folder / "facts.json").is_file():
+        print(f"{folder} is there")
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    facts: dict[str, object] = {
+        "rival": name,
+        "dataset": f"folder:{root.name}",
+        "seed": seed,
+        "budget_s": budget_s,
+        "anomalib_version": anomalib.__version__,
+        "torch_version": torch.__version__,
+        "threads": torch.get_num_threads(),
+    }
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    try:
+        model = build(name, textures)
+    except (OSError, RuntimeError) as error:  # its weights are not on the disk
+        facts["absent"] = str(error).splitlines()[0][:200]
+        (folder / "facts.json").write_text(json.dumps(facts, indent=2) + "\n")
+        print(f"{folder}: absent: {facts['absent']}")
+        return folder
+    data = datamodule(root, _BATCH[name])
+    timer = Timer(duration={"seconds": budget_s})  # beside a timer, Lightning ignores max_time
+    engine = Engine(
+        # A checkpoint after each of its short epochs would take more time than training.
+        callbacks=[timer, ModelCheckpoint(dirpath=folder, every_n_train_steps=10**9)],
+        logger=False,
+        default_root_dir=folder / "anomalib",
+        accelerator="cpu",
+        devices=1,
+        max_epochs=-1,
+        enable_progress_bar=False,
+        limit_val_batches=0,
+    )
+    engine.fit(model=model, datamodule=data)
+    predictions = engine.predict(model=model, datamodule=data)
+    maps, scores, paths = [], [], []
+    for batch in predictions:
+        paths += list(batch.image_path)
+        scores.append(batch.pred_score.flatten().float().numpy())
+        if batch.anomaly_map is not None:
+            maps.append(batch.anomaly_map.float().numpy().reshape(len(batch.image_path), *batch.anomaly_map.shape[-2:]))
+    model.eval()
+    image = next(iter(data.test_dataloader())).image[:1]
+    times = []
+    with torch.inference_mode():
+        for _ in range(_LATENCY_ROUNDS):
+            start = time.perf_counter()
+            model(image)
+            times.append(time.perf_counter() - start)
+    facts |= {
+        "seconds": round(timer.time_elapsed("train"), 1),
+        "steps": engine.trainer.global_step // (2 if name == "ganomaly" else 1),  # of two optimisers
+        "images_seen": engine.trainer.global_step // (2 if name == "ganomaly" else 1) * _BATCH[name],
+        "train_images": len(data.train_data),
+        "image_size": 256,
+        "parameters": sum(p.numel() for p in model.model.parameters()),
+        "latency_ms": round(1e3 * float(np.median(times)), 2),
+        "peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "own_score": "its own",
+    }
+    arrays = {"image_score": np.concatenate(scores), "path": np.array([str(Path(p).resolve()) for p in paths])}
+    if maps:
+        arrays["anomaly_map"] = np.concatenate(maps)
+    np.savez_compressed(folder / "maps.npz", **arrays)
+    shutil.rmtree(folder / "anomalib", ignore_errors=True)
+    (folder / "facts.json").write_text(json.dumps(facts, indent=2) + "\n")
+    print(f"{folder}: {facts['steps']} steps in {facts['seconds']} s")
+    return folder
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("budget", type=float, help="seconds of training")
+    parser.add_argument("root", type=Path, help="a folder in the MVTec AD layout")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--textures", type=Path, help="pictures of something else, for draem")
+    asked = parser.parse_args()
+    run(asked.name, asked.budget, asked.root.resolve(), asked.seed, asked.textures)
+
+
+if __name__ == "__main__":
+    main()

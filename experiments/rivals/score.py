@@ -1,0 +1,131 @@
+"""Put what the rivals said of the test images beside each other, by the same metrics.
+
+python -m experiments.rivals.score multirun/rivals $PIPED        # writes experiments/rivals/results.csv
+
+Maps come back to the images' size before pixels are judged. Image scores: the maximum of the map for all that have one,
+and each method's own.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+
+from fae.data.fit import fit_mask
+from fae.data.index import layout
+from fae.image import read_image, read_mask
+from fae.metric.auroc import auroc_of
+from fae.metric.ranks import Ranks
+from fae.metric.trivial import IMAGE_STATISTICS, PIXEL_STATISTICS
+
+HERE = Path(__file__).parent
+ORDER = ("fae", "segmentation", "autoencoder", "denoising", "draem", "ganomaly", "patchcore", "efficientad", "trivial")
+
+
+def auroc(scores: np.ndarray, positive: np.ndarray) -> float:
+    value = auroc_of(Ranks.of(scores[~positive].astype(np.float32), scores[positive].astype(np.float32)))
+    return float("nan") if value is None else value
+
+
+def test_images(root: Path, side: int) -> tuple[list[str], torch.Tensor, np.ndarray, np.ndarray]:
+    """Paths, images `(N, 3, side, side)` in [0, 1], labels `(N,)` and masks `(N, side, side)`."""
+    samples = layout(root, root.name).test
+    images, masks = [], []
+    for sample in samples:
+        image = cv2.resize(read_image(sample.path), (side, side), interpolation=cv2.INTER_AREA)
+        images.append(torch.from_numpy(image).permute(2, 0, 1).float() / 255)
+        empty = np.zeros((side, side), bool)
+        masks.append(empty if sample.mask is None else fit_mask(read_mask(sample.mask), (side, side), "stretch"))
+    labels = np.array([sample.label for sample in samples], bool)
+    return [str(sample.path.resolve()) for sample in samples], torch.stack(images), labels, np.stack(masks)
+
+
+def trivial(images: torch.Tensor, labels: np.ndarray, masks: np.ndarray) -> dict[str, float]:
+    """The best of six statistics by the test labels: an oracle's choice, and still without learning."""
+    return {
+        "image_auroc_own": max(auroc(f(images).numpy(), labels) for f in IMAGE_STATISTICS.values()),
+        "pixel_auroc": max(auroc(f(images)[:, 0].numpy().ravel(), masks.ravel()) for f in PIXEL_STATISTICS.values()),
+    }
+
+
+def row(folder: Path, paths: list[str], labels: np.ndarray, masks: np.ndarray) -> dict[str, object]:
+    """The facts of a rival and its figures; empty where it is absent."""
+    facts: dict[str, object] = json.loads((folder / "facts.json").read_text())
+    if "absent" in facts:
+        return facts
+    with np.load(folder / "maps.npz", allow_pickle=False) as found:
+        place = {str(Path(path).resolve()): i for i, path in enumerate(found["path"].tolist())}
+        order = [place[path] for path in paths]
+        facts["image_auroc_own"] = auroc(found["image_score"][order], labels)
+        if "anomaly_map" in found:
+            side = masks.shape[-1]
+            maps = np.stack([cv2.resize(one.astype(np.float32), (side, side)) for one in found["anomaly_map"][order]])
+            facts["image_auroc_max"] = auroc(maps.max(axis=(1, 2)), labels)
+            facts["pixel_auroc"] = auroc(maps.ravel(), masks.ravel())
+    return facts
+
+
+def table(folder: Path, data: Path, side: int) -> pd.DataFrame:
+    """A row for each run, and one for the statistics of each set."""
+    rows: list[dict[str, object]] = []
+    runs = sorted(path.parent for path in folder.glob("*/facts.json"))
+    by_set: dict[str, list[Path]] = {}
+    for run in runs:
+        name = str(json.loads((run / "facts.json").read_text())["dataset"]).split(":")[1]
+        by_set.setdefault(name, []).append(run)
+    for name, own in by_set.items():
+        paths, images, labels, masks = test_images(data / name, side)
+        rows += [row(run, paths, labels, masks) for run in own]
+        rows.append({"rival": "trivial", "dataset": f"folder:{name}"} | trivial(images, labels, masks))
+    found = pd.DataFrame(rows)
+    key = found["rival"].map({name: i for i, name in enumerate(ORDER)})
+    return found.assign(key=key).sort_values(["dataset", "key", "budget_s", "seed"]).drop(columns="key")
+
+
+def markdown(found: pd.DataFrame) -> str:
+    """Means over the seeds, ± their standard deviation."""
+
+    def cell(values: pd.Series, digits: int = 3) -> str:
+        values = values.dropna().astype(float)
+        if not len(values):
+            return "–"
+        spread = f" ± {values.std():.{digits}f}" if len(values) > 1 else ""
+        return f"{values.mean():.{digits}f}{spread}"
+
+    lines = [
+        "| set | rival | budget s | seeds | steps | image AUROC, own | by maximum | pixel AUROC "
+        "| ms an image | M numbers | peak MiB |",
+        "|---" * 11 + "|",
+    ]
+    for (dataset, rival, budget), own in found.groupby(["dataset", "rival", "budget_s"], sort=False, dropna=False):
+        if "absent" in own and own["absent"].notna().all():
+            lines.append(f"| {dataset} | {rival} | absent: no weights on this machine |" + " |" * 8)
+            continue
+        cells = [str(dataset), str(rival), "" if pd.isna(budget) else f"{budget:g}", str(len(own))]
+        cells += [
+            cell(own["steps"], 0),
+            *(cell(own[name]) for name in ("image_auroc_own", "image_auroc_max", "pixel_auroc")),
+        ]
+        cells += [cell(own["latency_ms"], 0), cell(own["parameters"] / 1e6, 2), cell(own["peak_rss_mib"], 0)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, help="what own.py and others.py wrote")
+    parser.add_argument("data", type=Path, help="contains the sets, in the MVTec AD layout")
+    parser.add_argument("--side", type=int, default=128, help="px at which pixels are judged")
+    parser.add_argument("--out", type=Path, default=HERE / "results.csv")
+    asked = parser.parse_args(arguments)
+    found = table(asked.runs, asked.data, asked.side)
+    found.to_csv(asked.out, index=False, float_format="%.5g")
+    print(markdown(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from experiments.rivals import own, score
+from experiments.rivals.networks import BottleneckAutoencoder, Segmenter, parameters
+from tests.conftest import write_tiny
+
+
+@pytest.mark.parametrize("side", [128, 256])
+def test_the_bottleneck_is_one(side: int) -> None:
+    network = BottleneckAutoencoder(side).eval()
+    image = torch.rand(2, 3, side, side)
+    assert network(image).shape == image.shape
+    narrowest = min(np.prod(shape) for shape in _shapes(network.layers, image[:1]))
+    assert narrowest == 100
+    assert 5e5 < parameters(network) < 5e6
+    with pytest.raises(ValueError, match="power of 2"):
+        BottleneckAutoencoder(side + 1)
+
+
+def _shapes(layers: torch.nn.Sequential, image: torch.Tensor) -> list[torch.Size]:
+    shapes = []
+    for layer in layers:
+        image = layer(image)
+        shapes.append(image.shape)
+    return shapes
+
+
+def test_the_segmenter_has_one_output() -> None:
+    assert Segmenter(4)(torch.rand(2, 3, 24, 40)).shape == (2, 1, 24, 40)
+
+
+def test_the_rate_rises_and_falls() -> None:
+    values = [own.rate(i / 100) for i in range(101)]
+    assert values[10] == pytest.approx(1)
+    assert values == sorted(values[:11]) + sorted(values[11:], reverse=True)
+    assert values[-1] < 1e-6
+
+
+def test_rivals_beside_each_other(tmp_path: Path) -> None:
+    root = write_tiny(tmp_path / "data" / "tiny", size=(128, 128))
+    words = ["experiment=quick", "data=folder", "category=generic", f"data.root={root}", "model.width=2"]
+    for name in own.NAMES:
+        folder = own.run(name, 0.5, [*words, "data.batch_size=2"])
+        facts = json.loads((folder / "facts.json").read_text())
+        assert facts["steps"] >= 1
+        assert facts["seconds"] >= 0.5
+    before = (folder / "facts.json").stat().st_mtime_ns
+    own.run(name, 0.5, words)
+    assert (folder / "facts.json").stat().st_mtime_ns == before, "what is there is not run again"
+
+    absent = tmp_path / "multirun" / "rivals" / "tiny-patchcore"
+    absent.mkdir()
+    facts = {"rival": "patchcore", "dataset": "folder:tiny", "seed": 0, "budget_s": 0.5, "absent": "no weights"}
+    (absent / "facts.json").write_text(json.dumps(facts))
+    score.main(["multirun/rivals", str(tmp_path / "data"), "--out", str(tmp_path / "results.csv")])
+    table = pd.read_csv(tmp_path / "results.csv").set_index("rival")
+    assert list(table.index) == ["fae", "segmentation", "autoencoder", "denoising", "patchcore", "trivial"]
+    assert table.loc["trivial", "pixel_auroc"] > 0.9
+    assert table.drop(index="patchcore")["pixel_auroc"].between(0, 1).all()
+    assert pd.isna(table.loc["patchcore", "pixel_auroc"])
+    assert "absent: no weights" in score.markdown(table.reset_index())
+
+
+def test_maps_are_judged_by_path_and_at_the_images_size(tmp_path: Path) -> None:
+    root = write_tiny(tmp_path / "data" / "tiny")
+    paths, _, labels, masks = score.test_images(root, 32)
+    backwards = np.arange(len(paths))[::-1]
+    # A perfect map, twice as large and in another order.
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "facts.json").write_text(json.dumps({"rival": "perfect", "dataset": "folder:tiny"}))
+    large = masks.repeat(2, axis=1).repeat(2, axis=2).astype(np.float32)
+    np.savez(
+        folder / "maps.npz",
+        anomaly_map=large[backwards],
+        image_score=labels[backwards].astype(np.float32),
+        path=np.array(paths)[backwards],
+    )
+    found = score.row(folder, paths, labels, masks)
+    assert found["pixel_auroc"] == found["image_auroc_own"] == found["image_auroc_max"] == 1

@@ -1,0 +1,55 @@
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from experiments.tables import objectives, tables
+
+
+def test_categories_without_data_are_listed_and_never_filled_in(sweep: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(sweep / "filter-elastic", tmp_path / "sweep" / "one")
+    facts = json.loads((copy / "metrics.json").read_text())
+    (copy / "metrics.json").write_text(json.dumps(facts | {"dataset": "mvtec:wood", "pixel_auroc": 0.95}))
+    shutil.copytree(sweep / "filter-elastic", tmp_path / "sweep" / "two")
+    tables.main([str(tmp_path / "sweep"), "--out", str(tmp_path / "mvtec.csv")])
+    table = pd.read_csv(tmp_path / "mvtec.csv").set_index("dataset")
+    assert len(table) == 16
+    wood = table.loc["mvtec:wood"]
+    assert wood["pixel_auroc"] == 0.95
+    assert wood["pixel_auroc_paper"] == 0.981
+    assert wood["pixel_auroc_difference"] == pytest.approx(-0.031)
+    assert wood["pixel_auroc_best_rival_by"] == "PNI"
+    others = table[table.index.str.startswith("mvtec:") & (table.index != "mvtec:wood")]
+    assert others["pixel_auroc"].isna().all()
+    assert (others["runs"] == 0).all()
+    assert others["pixel_auroc_paper"].notna().all()
+    shown = tables.markdown(table.reset_index())
+    assert shown.count(tables.NO_DATA) == 2 * 14
+    assert pd.isna(table.loc["folder:tiny", "pixel_auroc_paper"])
+
+
+def test_runs_of_several_settings_are_refused(sweep: Path, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="differ in corruption"):
+        tables.main([str(sweep), "--out", str(tmp_path / "mvtec.csv")])
+
+
+def test_best_rivals_are_those_of_the_papers_tables() -> None:
+    found = tables.best_rival()
+    assert len(found) == 15
+    screw = found.set_index("category").loc["screw"]
+    assert (screw["image_auroc"], screw["pixel_auroc"], screw["pixel_by"]) == (0.995, 0.996, "PNI")
+
+
+def test_table_4(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    objectives.main([str(sweep), "--out", str(tmp_path / "table4.csv")])
+    table = pd.read_csv(tmp_path / "table4.csv")
+    assert table["dataset"].tolist() == ["folder:tiny"]
+    for kind in ("filter", "amplify"):
+        metrics = json.loads((sweep / f"{kind}-elastic" / "metrics.json").read_text())
+        assert table[f"pixel_auroc_{kind}"][0] == pytest.approx(metrics["pixel_auroc"], abs=1e-4)
+    assert table["pixel_auroc_ensemble"].between(0, 1).all()
+    assert "mean of 1 sets" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="corruption=swap"):
+        objectives.main([str(sweep), "--corruption", "swap", "--out", str(tmp_path / "table4.csv")])
