@@ -1,9 +1,9 @@
 """Figs. 1, 2, 4, 10 and 11 of the paper, from finished runs.
 
-python -m experiments.figures.figures detections RUN... --out FILE.png         # fig. 1: input, heatmap, predicted mask
-python -m experiments.figures.figures reconstructions RUN... --out FILE.png    # figs. 2 and 4, by objective
-python -m experiments.figures.figures evaluations RUN... --out FILE.png        # fig. 10: hits, false alarms, misses
-python -m experiments.figures.figures objectives AMPLIFY FILTER ZEROS --out FILE.png    # fig. 11: three runs on one set
+python -m experiments.figures.figures detections RUN... --out FILE.jpg         # fig. 1: input, heatmap, predicted mask
+python -m experiments.figures.figures reconstructions RUN... --out FILE.jpg    # figs. 2 and 4, by objective
+python -m experiments.figures.figures evaluations RUN... --out FILE.jpg        # fig. 10: hits, false alarms, misses
+python -m experiments.figures.figures objectives AMPLIFY FILTER ZEROS --out FILE.jpg    # fig. 11: three runs on one set
 """
 
 import argparse
@@ -106,7 +106,7 @@ def main(arguments: list[str] | None = None) -> None:
     if asked.figure == "objectives":
         _check_triple(asked.runs)
     runs = [look(run, asked.images, asked.seed, asked.only) for run in asked.runs]
-    FIGURES[asked.figure](runs).savefig(asked.out, dpi=110)
+    FIGURES[asked.figure](runs).savefig(asked.out, dpi=100, pil_kwargs={"optimize": True})
     print(f"{asked.out}: {sum(map(len, runs))} images of {len(runs)} runs, drawn with seed {asked.seed}")
 
 

@@ -17,7 +17,7 @@ from fae.theory.markov import RandomField, bound, gaps, square
 
 HERE = Path(__file__).parent
 SIDES = (8, 16, 32, 64, 128, 256)
-SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.45, 0.48, 0.5, 0.52, 0.55, 0.6, 0.65)
+SHARES = (0.03, 0.05, 0.1, 0.2, 0.3, 0.4, 0.45, 0.48, 0.5, 0.52, 0.55, 0.6, 0.65)
 SPREADS: dict[str, float | None] = {
     "[0, 1], σ² = 0.024": 0.4,
     "[0, 1], σ² = 1/12 (uniform)": 1.0,
