@@ -2,7 +2,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: install train test test-slow slurm-test browser lint type check golden lock clean
+.PHONY: install train test test-slow rivals slurm-test browser lint type check golden lock clean
 
 install: $(STAMP)
 
@@ -23,6 +23,10 @@ test-slow: install
 browser:  ## the test of the report's page drives it
 	-command -v chromedriver > /dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium chromium-driver; }
 
+rivals:  ## anomalib in an environment of its own, for experiments/rivals
+	test -x .venv-rivals/bin/python || python3 -m venv .venv-rivals
+	.venv-rivals/bin/python -m pip install --quiet -r experiments/rivals/requirements.txt
+
 slurm-test: install  ## as root on Debian: starts a SLURM of one node, and keeps its log in experiments/slurm
 	experiments/slurm/test.sh
 
@@ -42,4 +46,4 @@ lock: install  ## pin what is installed now
 	$(PYTHON) -m pip freeze --exclude-editable | sed 's/+cpu//' > requirements.lock
 
 clean:
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-rivals dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -5,6 +5,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from fae.benchmark.scale import exponent
 from fae.benchmark.training import BARE, PLAIN, STEP
@@ -113,9 +114,11 @@ def _data(axes: Axes, points: list[dict[str, Any]]) -> None:
 def _two_curves(axes: Axes, values: list[float], left: list[float], right: list[float], one: str, other: str) -> None:
     axes.loglog(values, left, "o-", color=_OURS)
     axes.set_ylabel(one, color=_OURS)
-    axes.set_xticks(values, [f"{value:,}" for value in values])
-    axes.minorticks_off()
     twin = axes.twinx()
     twin.loglog(values, right, "s-", color=_FLOOR, markersize=4)
     twin.set_ylabel(other, color=_FLOOR)
-    twin.minorticks_off()
+    for side in (axes, twin):
+        side.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        side.yaxis.set_major_formatter("{x:,g}")
+        side.minorticks_off()
+        side.set_xticks(values, [f"{value:,}" for value in values])  # last: a logarithmic axis brings its own
