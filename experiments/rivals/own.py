@@ -13,6 +13,8 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,7 @@ from fae.config import conf_dir, register
 from fae.data.module import DataModule, Raw
 from fae.environment import environment, git_commit
 from fae.files import whole, write_text
+from fae.model.autoencoder import SDCAutoencoder
 from fae.model.folded import fold_batch_norm
 from fae.score.score import Score
 from fae.types import Batch, Objective
@@ -38,40 +41,56 @@ DENOISING_SIGMA = 0.1
 _WARM_UP = 0.1
 _LATENCY_ROUNDS = 30
 
-Loss = Callable[[Batch, torch.Generator], Tensor]
+Residual = Callable[[Tensor, Tensor], Tensor]
 
 
+@dataclass
 class Rival:
-    """A network, what it minimises, and how its output becomes a map `(B, 1, H, W)`."""
+    """A network, what it minimises, and the map `(B, 1, H, W)` before smoothing that it makes of an image."""
 
-    def __init__(self, name: str, cfg: DictConfig, side: int, residual: Callable[[Tensor, Tensor], Tensor]) -> None:
-        self.name, self.residual = name, residual
-        self.whole_images = name in ("autoencoder", "denoising")  # their code has one size
-        if self.whole_images:
-            self.network: nn.Module = BottleneckAutoencoder(side)
-        elif name == "segmentation":
-            self.network = Segmenter(cfg.model.width)
-        else:
-            self.network = instantiate(cfg.model, _convert_="all")
-        self.objective: Objective = instantiate(cfg.objective, _convert_="all")
-
-    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Of one batch."""
-        if self.name == "segmentation":
-            # In logits the sigmoid would be sounder; with a mask in [0, 1] the difference is nil in float32.
-            return F.binary_cross_entropy(self.network(batch.corrupted), batch.corruption_mask)
-        if self.name == "fae":
-            return self.objective(self.network(batch.corrupted), *batch).total
-        seen = noisy(batch.clean, DENOISING_SIGMA, generator) if self.name == "denoising" else batch.clean
-        return F.mse_loss(self.network(seen), batch.clean)
-
-    def map(self, image: Tensor) -> Tensor:
-        """Before smoothing."""
-        output: Tensor = self.network(image)
-        return output if self.name == "segmentation" else self.residual(image, output)
+    network: nn.Module
+    loss: Callable[[Batch, torch.Generator], Tensor]
+    map: Callable[[Tensor], Tensor]
+    whole_images: bool = False
+    """Whether its code has one size, so that it cannot learn from crops."""
 
 
-NAMES = ("fae", "autoencoder", "denoising", "segmentation")
+def fae(cfg: DictConfig, side: int, residual: Residual) -> Rival:
+    """This project: network and objective of the configuration."""
+    network: nn.Module = instantiate(cfg.model, _convert_="all")
+    objective: Objective = instantiate(cfg.objective, _convert_="all")
+    return Rival(
+        network,
+        lambda batch, _: objective(network(batch.corrupted), *batch).total,
+        lambda image: residual(image, network(image)),
+    )
+
+
+def segmentation(cfg: DictConfig, side: int, residual: Residual) -> Rival:
+    """The same network learns to outline the same damage (section 4.4 says it overfits)."""
+    network = Segmenter(cfg.model.width)
+    return Rival(
+        network, lambda batch, _: F.binary_cross_entropy(network(batch.corrupted), batch.corruption_mask), network
+    )
+
+
+def autoencoder(cfg: DictConfig, side: int, residual: Residual, sigma: float = 0.0) -> Rival:
+    """A bottleneck, and no damage; with noise in the input for sigma > 0."""
+    network = BottleneckAutoencoder(side)
+    return Rival(
+        network,
+        lambda batch, random: F.mse_loss(network(noisy(batch.clean, sigma, random)), batch.clean),
+        lambda image: residual(image, network(image)),
+        whole_images=True,
+    )
+
+
+RIVALS: dict[str, Callable[[DictConfig, int, Residual], Rival]] = {
+    "fae": fae,
+    "segmentation": segmentation,
+    "autoencoder": autoencoder,
+    "denoising": partial(autoencoder, sigma=DENOISING_SIGMA),
+}
 
 
 def rate(progress: float) -> float:
@@ -103,7 +122,7 @@ def fit(rival: Rival, data: DataModule, cfg: DictConfig, budget_s: float) -> tup
             group["lr"] = cfg.optimizer.lr * rate(progress)
         loss = rival.loss(batch, generator)
         if not loss.isfinite():
-            raise FloatingPointError(f"{rival.name}: the loss is no number at step {step}")
+            raise FloatingPointError(f"the loss is no number at step {step}")
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -125,10 +144,10 @@ def run(name: str, budget_s: float, words: list[str]) -> Path:
     data.setup()
     score: Score = instantiate(cfg.score, _convert_="all")
     torch.manual_seed(cfg.seed)
-    rival = Rival(name, cfg, int(data.train.image.shape[-1]), score.residual_map)
+    rival = RIVALS[name](cfg, int(data.train.image.shape[-1]), score.residual_map)
     steps, seconds = fit(rival, data, cfg, budget_s)
     rival.network.eval()
-    if name in ("fae", "segmentation"):
+    if isinstance(rival.network, SDCAutoencoder):
         fold_batch_norm(rival.network)
     with torch.inference_mode():
         held_out, maps = (
@@ -170,8 +189,8 @@ def run(name: str, budget_s: float, words: list[str]) -> Path:
 
 def main(arguments: list[str] | None = None) -> None:
     words = sys.argv[1:] if arguments is None else arguments
-    if len(words) < 2 or words[0] not in NAMES:
-        sys.exit(f"usage: python -m experiments.rivals.own {{{','.join(NAMES)}}} SECONDS KEY=VALUE...")
+    if len(words) < 2 or words[0] not in RIVALS:
+        sys.exit(f"usage: python -m experiments.rivals.own {{{','.join(RIVALS)}}} SECONDS KEY=VALUE...")
     run(words[0], float(words[1]), words[2:])
 
 

@@ -45,7 +45,7 @@ def test_the_rate_rises_and_falls() -> None:
 def test_rivals_beside_each_other(tmp_path: Path) -> None:
     root = write_tiny(tmp_path / "data" / "tiny", size=(128, 128))
     words = ["experiment=quick", "data=folder", "category=generic", f"data.root={root}", "model.width=2"]
-    for name in own.NAMES:
+    for name in own.RIVALS:
         folder = own.run(name, 0.5, [*words, "data.batch_size=2"])
         facts = json.loads((folder / "facts.json").read_text())
         assert facts["steps"] >= 1

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments.tables import objectives, tables
+from experiments.tables import brightness, objectives, tables
 
 
 def test_categories_without_data_are_listed_and_never_filled_in(sweep: Path, tmp_path: Path) -> None:
@@ -53,3 +53,13 @@ def test_table_4(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "mean of 1 sets" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="corruption=swap"):
         objectives.main([str(sweep), "--corruption", "swap", "--out", str(tmp_path / "table4.csv")])
+
+
+def test_brightness_beside_scores(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    brightness.main([str(sweep / "filter-elastic"), "--out", str(tmp_path / "brightness.png")])
+    assert (tmp_path / "brightness.png").is_file()
+    said = capsys.readouterr().out
+    metrics = json.loads((sweep / "filter-elastic" / "metrics.json").read_text())
+    assert f"image score contrast: AUROC {metrics['image_auroc_by_contrast']:.4f}" in said
+    assert f"image score sum: AUROC {metrics['image_auroc_by_sum']:.4f}" in said
+    assert f"alone {metrics['trivial_image_auroc_mean']:.4f}" in said
