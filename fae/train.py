@@ -65,7 +65,7 @@ def train(
         cfg: composed from conf/train.yaml; `run_dir` and `trainer.precision` are decided here and written back.
         sweep_dir: the folder of a multirun, in which the run gets a folder named by its configuration.
         command: the words of the command line, for the command that resumes.
-        watching: callbacks that change nothing, and so are no part of the configuration; for one process.
+        watching: callbacks that change nothing but the time it takes, no part of the configuration; for one process.
 
     Returns:
         what metrics.json holds; of several processes in the first alone, in the others nothing.

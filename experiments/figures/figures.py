@@ -103,6 +103,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--only", help="a defect type")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args(arguments)
+    if asked.images < 1 or (asked.figure == "evaluations" and asked.images % 2):
+        raise SystemExit(f"--images (={asked.images}) must be positive, and even for evaluations, which has two a row")
     if asked.figure == "objectives":
         _check_triple(asked.runs)
     runs = [look(run, asked.images, asked.seed, asked.only) for run in asked.runs]

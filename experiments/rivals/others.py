@@ -2,8 +2,8 @@
 
 .venv-rivals/bin/python experiments/rivals/others.py draem 120 $PIPED/PA_FVN01_TL --seed 0 --textures $DTD
 
-The model has its own image size, losses and augmentation; it gets the same training and test images. Models that start
-from downloaded weights are not fetched: without them on the disk they are written down as absent.
+The model has its own image size, losses and augmentation; it gets the same test images, and all of train/good. Nothing
+is fetched: what starts from downloaded weights is written down as absent where they are not on the disk.
 """
 
 import argparse
@@ -34,13 +34,16 @@ _LATENCY_ROUNDS = 10
 
 def build(name: str, textures: Path | None) -> torch.nn.Module:
     if name == "draem":
-        if textures is None:
-            raise SystemExit("draem needs --textures, a folder of pictures (DTD) as source of its anomalies")
+        if textures is None or not textures.is_dir():
+            raise SystemExit(f"draem needs --textures (={textures}), a folder of pictures (DTD) to draw anomalies from")
         return Draem(dtd_dir=textures, **_PLAIN)
     if name == "ganomaly":
         return Ganomaly(batch_size=_BATCH[name], **_PLAIN)
     if name == "patchcore":
         return Patchcore(**_PLAIN)
+    for folder in ("pre_trained/efficientad_pretrained_weights", "datasets/imagenette"):
+        if not Path(folder).is_dir():  # it would fetch them once training starts
+            raise FileNotFoundError(f"no {folder}")
     return EfficientAd(**_PLAIN)
 
 
@@ -62,7 +65,7 @@ def datamodule(root: Path, batch: int) -> Folder:
 
 def run(name: str, budget_s: float, root: Path, seed: int, textures: Path | None) -> Path:
     folder = SWEEP / f"{root.name}-{name}-{budget_s:g}s-seed{seed}"
-    if (folder / "facts.json").is_file():
+    if (folder / "facts.json").is_file() and "absent" not in json.loads((folder / "facts.json").read_text()):
         print(f"{folder} is there")
         return folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +96,7 @@ def run(name: str, budget_s: float, root: Path, seed: int, textures: Path | None
         default_root_dir=folder / "anomalib",
         accelerator="cpu",
         devices=1,
-        max_epochs=-1,
+        max_epochs=10**6,  # the timer ends it
         enable_progress_bar=False,
         limit_val_batches=0,
     )

@@ -2,8 +2,9 @@
 
 python -m experiments.rivals.own fae 120 experiment=quick data=folder category=generic data.root=$PIPED/PA_FVN01_TL
 
-All rivals share images, split, crops, corruptions, batch and optimiser (the keys of fae.train), the smoothing of their
-maps, and a schedule that runs by the clock: the learning rate rises for a tenth of the budget and falls along a cosine.
+All rivals share images, split, flips, batch and optimiser (the keys of fae.train), the smoothing of their maps, and a
+schedule that runs by the clock: the learning rate rises for a tenth of the budget and falls along a cosine. fae and
+segmentation share growing crops and their damage as well; the autoencoders see whole, clean images.
 Data are loaded before the clock starts. Each leaves a folder in multirun/rivals, which experiments.rivals.score reads.
 """
 
@@ -138,13 +139,18 @@ def run(name: str, budget_s: float, words: list[str]) -> Path:
     data: DataModule = instantiate(cfg.data, _convert_="all")
     dataset = data.index.dataset.split(":")[1]
     folder = SWEEP / f"{dataset}-{name}-{budget_s:g}s-seed{cfg.seed}"
+    asked = sorted(word for word in words if not word.startswith("data.root="))
     if (folder / "facts.json").is_file():
+        before = json.loads((folder / "facts.json").read_text())["words"]
+        if before != asked:
+            sys.exit(f"{folder} was trained with {before}, not {asked}; move it away")
         print(f"{folder} is there")
         return folder
     data.setup()
     score: Score = instantiate(cfg.score, _convert_="all")
     torch.manual_seed(cfg.seed)
     rival = RIVALS[name](cfg, int(data.train.image.shape[-1]), score.residual_map)
+    learned = parameters(rival.network)
     steps, seconds = fit(rival, data, cfg, budget_s)
     rival.network.eval()
     if isinstance(rival.network, SDCAutoencoder):
@@ -162,13 +168,14 @@ def run(name: str, budget_s: float, words: list[str]) -> Path:
         "rival": name,
         "dataset": data.index.dataset,
         "seed": cfg.seed,
+        "words": asked,
         "budget_s": budget_s,
         "seconds": round(seconds, 1),
         "steps": steps,
         "images_seen": steps * data.batch_size,
         "train_images": len(data.train.samples),
         "image_size": int(maps.shape[-1]),
-        "parameters": parameters(rival.network),
+        "parameters": learned,
         "latency_ms": round(1e3 * float(np.median(times)), 2),
         "peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "own_score": score.image_score.name,

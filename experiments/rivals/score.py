@@ -23,6 +23,7 @@ from fae.metric.ranks import Ranks
 from fae.metric.trivial import IMAGE_STATISTICS, PIXEL_STATISTICS
 
 HERE = Path(__file__).parent
+_SHOWN = ("steps", "image_auroc_own", "image_auroc_max", "pixel_auroc", "latency_ms", "parameters", "peak_rss_mib")
 ORDER = ("fae", "segmentation", "autoencoder", "denoising", "draem", "ganomaly", "patchcore", "efficientad", "trivial")
 
 
@@ -59,6 +60,8 @@ def row(folder: Path, paths: list[str], labels: np.ndarray, masks: np.ndarray) -
         return facts
     with np.load(folder / "maps.npz", allow_pickle=False) as found:
         place = {str(Path(path).resolve()): i for i, path in enumerate(found["path"].tolist())}
+        if missing := [path for path in paths if path not in place]:
+            raise SystemExit(f"{folder} says nothing of {missing[0]}; it was trained on other images, move it away")
         order = [place[path] for path in paths]
         facts["image_auroc_own"] = auroc(found["image_score"][order], labels)
         if "anomaly_map" in found:
@@ -73,6 +76,8 @@ def table(folder: Path, data: Path, side: int) -> pd.DataFrame:
     """A row for each run, and one for the statistics of each set."""
     rows: list[dict[str, object]] = []
     runs = sorted(path.parent for path in folder.glob("*/facts.json"))
+    if not runs:
+        raise SystemExit(f"{folder} holds no rival; experiments/rivals/run.sh trains them into multirun/rivals")
     by_set: dict[str, list[Path]] = {}
     for run in runs:
         name = str(json.loads((run / "facts.json").read_text())["dataset"]).split(":")[1]
@@ -101,9 +106,10 @@ def markdown(found: pd.DataFrame) -> str:
         "| ms an image | M numbers | peak MiB |",
         "|---" * 11 + "|",
     ]
+    found = found.reindex(columns=[*found.columns, *(name for name in _SHOWN if name not in found)])
     for (dataset, rival, budget), own in found.groupby(["dataset", "rival", "budget_s"], sort=False, dropna=False):
         if "absent" in own and own["absent"].notna().all():
-            lines.append(f"| {dataset} | {rival} | absent: no weights on this machine |" + " |" * 8)
+            lines.append(f"| {dataset} | {rival} | absent: {own['absent'].iloc[0]} |" + " |" * 8)
             continue
         cells = [str(dataset), str(rival), "" if pd.isna(budget) else f"{budget:g}", str(len(own))]
         cells += [

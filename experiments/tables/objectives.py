@@ -7,6 +7,7 @@ by each run's mean over its held-out normal images as well, because nothing make
 """
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def pairs(sweeps: list[Path], corruption: str) -> dict[tuple[str, int], dict[str
 
 def ensemble(filtering: Path, amplifying: Path, scale: str) -> dict[str, float]:
     """The metrics of both together; kept in the filter's folder by fae.evaluate."""
-    path = filtering / "evaluation" / f"table4-{scale}.json"
+    members = hashlib.sha256(f"{filtering.name}\n{amplifying.name}".encode()).hexdigest()[:8]
+    path = filtering / "evaluation" / f"table4-{members}-{scale}.json"
     if not path.is_file():
         words = [f"run_dir={filtering}", f"ensemble=[{filtering},{amplifying}]", f"ensemble_scale={scale}"]
         with initialize_config_dir(conf_dir(), version_base="1.3"):

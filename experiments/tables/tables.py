@@ -32,6 +32,8 @@ def table(sweeps: list[Path]) -> pd.DataFrame:
     summary = over_seeds(filtering, [])
     if settled := [name for name in varying if filtering.groupby("dataset")[name].nunique(dropna=False).gt(1).any()]:
         raise SystemExit(f"the runs differ in {', '.join(settled)} as well; name sweeps of one setting")
+    if twice := [name for name in summary["dataset"] if "[" in name]:
+        raise SystemExit(f"runs on several sets of images share a name: {', '.join(twice)}; name sweeps on one of them")
     found = compare(summary, [])
     found = found[~found["category"].str.startswith("mean of")].set_index("category")
     known = paper().query("objective == 'filter'").merge(best_rival(), on="category", suffixes=("", "_rival"))

@@ -17,6 +17,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from fae.config import conf_dir, register
 from fae.data.module import DataModule
@@ -46,15 +47,15 @@ class Along(Callback):
         assert not pl_module.training
         data = trainer.datamodule  # type: ignore[attr-defined]
         assert isinstance(data, DataModule)
-        image = torch.cat([data.val.image, data.train.image])[:_IMAGES].float() / 255
+        image = torch.cat([data.val.image, data.train.image])[:_IMAGES].to(pl_module.device).float() / 255
         random = torch.Generator().manual_seed(0)
         found: dict[str, float] = {"step": trainer.global_step}
         found["idempotence"] = float(torch.cat([idempotence(pl_module, x) for x in image.split(_BATCH)]).mean())
         distance = torch.cat([jacobian_distance(pl_module, x, random) for x in image.split(_BATCH)])
         found["jacobian"] = float(distance.mean())
-        with torch.no_grad():
-            residual = [self.score.residual_map(x, pl_module(x)) for x in (data.test.image.float() / 255).split(_BATCH)]
-        maps, usable = self.score.anomaly_map(torch.cat(residual))[data.has_mask], data.mask[data.has_mask]
+        held_out, residual = (self._residuals(pl_module, split.image) for split in (data.val, data.test))
+        self.score.calibrate(held_out, data.val.content)
+        maps, usable = self.score.anomaly_map(residual)[data.has_mask], data.mask[data.has_mask]
         found["test_pixel_auroc"] = auroc_of(Ranks.of(maps[~usable].numpy(), maps[usable].numpy())) or float("nan")
         for key in ("val/loss", "val/pixel_auroc"):
             found[key] = float(trainer.callback_metrics[key])
@@ -63,6 +64,11 @@ class Along(Callback):
         pd.concat([kept, pd.DataFrame([found])] if len(kept) else [pd.DataFrame([found])]).to_csv(
             self.path, index=False
         )
+
+    def _residuals(self, module: FilteringAutoencoder, image: Tensor) -> Tensor:
+        parts = (part.to(module.device).float() / 255 for part in image.split(_BATCH))
+        with torch.no_grad():
+            return torch.cat([self.score.residual_map(part, module(part)).cpu() for part in parts])
 
 
 def one(words: list[str], objective: str, sigma: float) -> pd.DataFrame:

@@ -4,6 +4,7 @@ python -m experiments.theory.orthogonality RUN...        # writes experiments/th
 """
 
 import argparse
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,10 @@ def measure(run_dir: Path, repeats: int, same_place: bool, seed: int) -> pd.Data
     image = scored.data.train.image.float() / 255
     side = min(image.shape[-2:])
     torch.manual_seed(seed)
-    networks = {"trained": scored.module.eval(), "untrained": build_module(scored.cfg, scored.score).eval()}
+    untrained = build_module(scored.cfg, scored.score).train()
+    for _ in range(15):  # batch norm needs statistics, without which the network is a constant
+        reconstruct(untrained, image)
+    networks = {"trained": scored.module.eval(), "untrained": untrained.eval()}
     rows = []
     for fraction in tqdm(WIDTHS, desc=run_dir.name):
         width = round(fraction * side)
@@ -47,6 +51,7 @@ def measure(run_dir: Path, repeats: int, same_place: bool, seed: int) -> pd.Data
             error = (output - image.repeat(repeats, 1, 1, 1)).double().flatten(1).norm(dim=1)
             rows.append(
                 {
+                    "run": f"{scored.data.index.dataset.split(':')[1]} {run_dir.name}",
                     "dataset": scored.data.index.dataset,
                     "objective": str(scored.cfg.objective._target_).rsplit(".", 1)[-1].lower(),
                     "network": name,
@@ -72,15 +77,17 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         ("distance", "‖F(X̂) − X‖, mean ± std"),
     )
     figure = Figure(figsize=(14, 4.4), layout="constrained")
-    datasets = list(table["dataset"].unique())
-    colours = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#666666")
+    runs = list(table["run"].unique())
+    colours = cycle(("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#666666"))
+    by_run = dict(zip(runs, colours, strict=False))
     for axis, (column, title) in zip(figure.subplots(1, 3), panels, strict=True):
-        for dataset, colour in zip(datasets, colours, strict=False):
+        for run, colour in by_run.items():
             for network, style in (("trained", "-"), ("untrained", "--")):
-                own = table[(table["dataset"] == dataset) & (table["network"] == network)]
+                own = table[(table["run"] == run) & (table["network"] == network)]
+                name = f"{own['dataset'].iloc[0].split(':')[1]}, {own['objective'].iloc[0]}, {network}"
                 if network == "untrained" and column == "nearest_to_damaged":
                     continue
-                axis.plot(own["width"], own[column], style, color=colour, marker=".", label=f"{dataset}, {network}")
+                axis.plot(own["width"], own[column], style, color=colour, marker=".", label=name)
                 if column == "distance":
                     low, high = own["distance"] - own["distance_std"], own["distance"] + own["distance_std"]
                     axis.fill_between(own["width"], low, high, color=colour, alpha=0.15, linewidth=0)
@@ -106,10 +113,10 @@ def main(arguments: list[str] | None = None) -> None:
     table = pd.concat([measure(run, asked.repeats, asked.same_place, asked.seed) for run in asked.runs])
     table.round(6).to_csv(asked.out / "orthogonality.csv", index=False)
     draw(table, asked.out / "orthogonality.png")
-    for (dataset, network), own in table.groupby(["dataset", "network"], sort=False):
+    for (run, network), own in table.groupby(["run", "network"], sort=False):
         half = own[own["share"] < 0.5]
         print(
-            f"{dataset}, {network}: for |S|/N < 0.5 X is nearest to X̂ in {half['nearest_to_damaged'].min():.3f} "
+            f"{run}, {network}: for |S|/N < 0.5 X is nearest to X̂ in {half['nearest_to_damaged'].min():.3f} "
             f"or more, to F(X̂) in {half['nearest_to_output'].min():.3f} or more; on clean X ‖F(X) − X‖/N = "
             f"{own['distance_per_value'].iloc[0]:.2e}"
         )

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from experiments.theory.images import normal_images
 from fae.theory.markov import bound
-from fae.theory.premise import widest, worst_share
+from fae.theory.premise import difference, smallest_violating_width, worst_share
 
 HERE = Path(__file__).parent
 
@@ -30,9 +30,10 @@ def row(root: Path, side: int | None, most: int, seed: int) -> dict[str, object]
     allowed = max(1, int((limit * height * width) ** 0.5))
     worst, smallest = [], []
     for i, j in tqdm(pairs, desc=root.name):
-        difference = (image[i].double() - image[j].double()).square().sum(dim=0)
-        worst.append(worst_share(difference, allowed))
-        smallest.append(widest(difference) ** 2 / (height * width))
+        squared = difference(image[i], image[j])
+        worst.append(worst_share(squared, allowed))
+        violating = smallest_violating_width(squared)
+        smallest.append(1.0 if violating is None else violating**2 / (height * width))
     return {
         "set": root.name,
         "images": len(image),

@@ -112,6 +112,8 @@ def check(cfg: DictConfig) -> Sequence[Category]:
     known = list(expected()["category"].unique())
     asked = known if cfg.categories is None else cfg.categories
     names = [asked] if isinstance(asked, str) else list(asked)
+    if not names:
+        raise ValueError("categories (=[]) must name one at least; null checks all 15")
     if unknown := [name for name in names if name not in known]:
         raise ValueError(f"categories (={unknown[0]}) is none of MVTec AD; {nearest(str(unknown[0]), known)}")
     results = [check_category(root, name) for name in names]

@@ -110,9 +110,9 @@ def _unpack(archive: Path, root: Path) -> list[Path]:
         with tarfile.open(archive) as tar:
             tar.extractall(beside, filter="data")
         # Some copies hold the categories in a folder.
-        inside = [path for path in sorted(beside.rglob("train")) if path.is_dir()]
+        inside = [path for path in sorted(beside.rglob("train")) if path.is_dir() and path.parent != beside]
         if not inside:
-            raise ValueError(f"{archive} holds no folder with train in it; it is not in the layout of MVTec AD")
+            raise ValueError(f"{archive} holds no category with train in it; it is not in the layout of MVTec AD")
         moved = []
         for category in (path.parent for path in inside):
             target = root / category.name

@@ -26,8 +26,8 @@ def jacobian_distance(
 ) -> Tensor:
     """‖J_F(X) − I‖_F / √N, estimated without the matrix; 0 for the identity, 1 for a constant network.
 
-    Hutchinson's estimator: E‖(Jᵀ − I) v‖² = ‖J − I‖²_F for independent signs v. It is what the noise anchor weighs
-    (arXiv 2511.07233): E‖F(X + ε) − (X + ε)‖² ≈ ‖F(X) − X‖² + σ² ‖J − I‖²_F.
+    Hutchinson's estimator, of the square: E‖(Jᵀ − I) v‖² = ‖J − I‖²_F for independent signs v. It is what the noise
+    anchor weighs (arXiv 2511.07233): E‖F(X + ε) − (X + ε)‖² ≈ ‖F(X) − X‖² + σ² ‖J − I‖²_F.
 
     Args:
         network: F.

@@ -1,8 +1,5 @@
 """How often the premise of Theorem 1 fails on given images (footnote 7 of the paper)."""
 
-from collections.abc import Iterator
-from itertools import combinations
-
 import torch
 from torch import Tensor
 
@@ -28,32 +25,33 @@ def box_sums(values: Tensor, width: int) -> Tensor:
     return total[width:, width:] - total[:-width, width:] - total[width:, :-width] + total[:-width, :-width]
 
 
-def differences(image: Tensor) -> Iterator[Tensor]:
-    """(x − y)² summed over the channels, of all pairs; `(N, C, H, W)` in [0, 1] to `(H, W)` float64 each."""
-    for i, j in combinations(range(len(image)), 2):
-        yield (image[i].double() - image[j].double()).square().sum(dim=0)
+def difference(one: Tensor, other: Tensor) -> Tensor:
+    """(x − y)² summed over the channels; `(C, H, W)` both in [0, 1], to `(H, W)` float64."""
+    return (one.double() - other.double()).square().sum(dim=0)
 
 
-def worst_share(difference: Tensor, width: int) -> float:
+def worst_share(squared: Tensor, width: int) -> float:
     """The largest ‖x_S − y_S‖² / ‖x − y‖² over all squares S of a width; above 0.5 it violates the premise.
 
     A smaller square lies within a larger one, so that a width without violations has none below it either.
 
     Args:
-        difference: `(H, W)`, >= 0, see `differences`.
+        squared: `(H, W)`, >= 0, see `difference`.
         width: of the squares.
 
     Returns:
         a share in [0, 1]; 0 where the images are equal.
     """
-    total = float(difference.sum())
-    return float(box_sums(difference, width).max()) / total if total > 0 else 0.0
+    total = float(squared.sum())
+    return float(box_sums(squared, width).max()) / total if total > 0 else 0.0
 
 
-def widest(difference: Tensor) -> int:
-    """The width of the smallest square that violates the premise: bisection over `worst_share`."""
-    low, high = 0, min(difference.shape)  # low never violates
+def smallest_violating_width(squared: Tensor) -> int | None:
+    """The width of the smallest square that violates the premise, by bisection; None where none does."""
+    low, high = 0, min(squared.shape)  # low never violates
+    if worst_share(squared, high) <= 0.5:
+        return None
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if worst_share(difference, middle) > 0.5 else (middle, high)
+        low, high = (low, middle) if worst_share(squared, middle) > 0.5 else (middle, high)
     return high

@@ -116,6 +116,7 @@ def test_missing_and_foreign_images_are_counted(toothbrush: Path, capsys: pytest
         (["root=nowhere"], r"root \(=nowhere\) is no folder"),
         ([], r"root \(=None\) is no folder"),
         (["root=.", "categories=woood"], "did you mean 'wood'?"),
+        (["root=.", "categories=[]"], "must name one at least"),
     ],
 )
 def test_bad_input(overrides: list[str], message: str) -> None:

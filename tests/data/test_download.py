@@ -173,9 +173,10 @@ def test_what_is_there_stays(server: Served, tmp_path: Path, capsys: pytest.Capt
     [
         (packed("../evil/train/good/000.png"), "cannot be unpacked"),
         (packed("elsewhere.png"), "not in the layout"),
+        (packed("train/good/000.png"), "not in the layout"),
         (b"no archive", "cannot be unpacked"),
     ],
-    ids=["outside", "layout", "no archive"],
+    ids=["outside", "layout", "no category", "no archive"],
 )
 def test_bad_archives_leave_nothing(server: Served, tmp_path: Path, content: bytes, message: str) -> None:
     server.content[f"/{NAME}"] = content

@@ -35,6 +35,11 @@ def test_figures(figure: str, sweep: Path, tmp_path: Path) -> None:
         assert min(image.size) > 150
 
 
+def test_an_odd_number_of_images_has_no_pairs(sweep: Path, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"--images \(=3\)"):
+        figures.main(["evaluations", str(sweep / "filter-elastic"), "--images", "3", "--out", str(tmp_path / "x.png")])
+
+
 def test_figure_11(sweep: Path, tmp_path: Path) -> None:
     runs = [str(sweep / name) for name in ("amplify-elastic", "filter-elastic", "filter-cut_out")]
     figures.main(["objectives", *runs, "--out", str(tmp_path / "figure.png")])

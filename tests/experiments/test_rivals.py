@@ -51,8 +51,10 @@ def test_rivals_beside_each_other(tmp_path: Path) -> None:
         assert facts["steps"] >= 1
         assert facts["seconds"] >= 0.5
     before = (folder / "facts.json").stat().st_mtime_ns
-    own.run(name, 0.5, words)
+    own.run(name, 0.5, [*words, "data.batch_size=2"])
     assert (folder / "facts.json").stat().st_mtime_ns == before, "what is there is not run again"
+    with pytest.raises(SystemExit, match="was trained with"):
+        own.run(name, 0.5, words)
 
     absent = tmp_path / "multirun" / "rivals" / "tiny-patchcore"
     absent.mkdir()

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hydra import compose, initialize_config_dir
 
 from experiments.tables import brightness, objectives, tables
+from fae.config import conf_dir, register
+from fae.evaluate import evaluate
 
 
 def test_categories_without_data_are_listed_and_never_filled_in(sweep: Path, tmp_path: Path) -> None:
@@ -49,7 +52,14 @@ def test_table_4(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     for kind in ("filter", "amplify"):
         metrics = json.loads((sweep / f"{kind}-elastic" / "metrics.json").read_text())
         assert table[f"pixel_auroc_{kind}"][0] == pytest.approx(metrics["pixel_auroc"], abs=1e-4)
-    assert table["pixel_auroc_ensemble"].between(0, 1).all()
+    run = sweep / "filter-elastic"
+    register()
+    with initialize_config_dir(conf_dir(), version_base="1.3"):
+        both = f"ensemble=[{sweep / 'amplify-elastic'},{run}]"
+        own = evaluate(compose("evaluate", [f"run_dir={run}", both, "ensemble_scale=validation", "name=own"]))
+    assert table["pixel_auroc_ensemble_scaled"][0] == pytest.approx(own["pixel_auroc"], abs=1e-4)
+    (kept,) = (run / "evaluation").glob("table4-*-validation.json")
+    assert {Path(name).name for name in json.loads(kept.read_text())["ensemble"]} == {run.name, "amplify-elastic"}
     assert "mean of 1 sets" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="corruption=swap"):
         objectives.main([str(sweep), "--corruption", "swap", "--out", str(tmp_path / "table4.csv")])

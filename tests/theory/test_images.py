@@ -10,7 +10,7 @@ from fae.model.autoencoder import SDCAutoencoder
 from fae.theory.manifold import idempotence, jacobian_distance
 from fae.theory.moments import window_moments
 from fae.theory.nearest import nearest, swapped
-from fae.theory.premise import box_sums, differences, widest, worst_share
+from fae.theory.premise import box_sums, difference, smallest_violating_width, worst_share
 
 
 def images(generator: Generator, *shape: int) -> Tensor:
@@ -39,18 +39,17 @@ def test_box_sums_and_the_worst_square(generator: Generator) -> None:
         box_sums(values, 7)
 
 
-def test_differences_are_those_of_all_pairs(generator: Generator) -> None:
-    image = images(generator, 4, 3, 5, 6)
-    found = list(differences(image))
-    assert len(found) == 6
-    torch.testing.assert_close(found[-1], (image[2].double() - image[3].double()).square().sum(dim=0))
+def test_the_difference_of_two_images_sums_over_channels() -> None:
+    one, other = torch.tensor([0.0, 1.0, 0.5]).view(3, 1, 1), torch.tensor([0.0, 0.0, 1.0]).view(3, 1, 1)
+    assert difference(one, other).tolist() == [[1.25]]
 
 
 def test_the_smallest_square_that_violates(generator: Generator) -> None:
     for _ in range(20):
-        difference = images(generator, 11, 11).double() ** 6
-        slow = next(width for width in range(1, 12) if worst_share(difference, width) > 0.5)
-        assert widest(difference) == slow
+        squared = images(generator, 11, 11).double() ** 6
+        slow = next(width for width in range(1, 12) if worst_share(squared, width) > 0.5)
+        assert smallest_violating_width(squared) == slow
+    assert smallest_violating_width(torch.zeros(5, 5).double()) is None, "equal images"
 
 
 def test_nearest_equals_all_distances(generator: Generator) -> None:
