@@ -12,8 +12,7 @@ import numpy as np
 from hydra.utils import instantiate
 from matplotlib.figure import Figure
 
-from fae.metric.auroc import auroc_of
-from fae.metric.ranks import Ranks
+from fae.metric.auroc import auroc
 from fae.run_folder import finished_config
 from fae.score.score import image_scores
 from fae.scored import Scored
@@ -21,8 +20,8 @@ from fae.scored import Scored
 SCORES = {"sum": "Sum", "maximum": "Max", "contrast": "Contrast"}
 
 
-def auroc(scores: np.ndarray, defective: np.ndarray) -> float:
-    found = auroc_of(Ranks.of(scores[~defective].astype(np.float32), scores[defective].astype(np.float32)))
+def ranked(scores: np.ndarray, defective: np.ndarray) -> float:
+    found = auroc(scores[~defective].astype(np.float32), scores[defective].astype(np.float32))
     assert found is not None
     return found
 
@@ -47,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     for values, name, colour in kinds:
         axes[0].hist(values, bins, density=True, alpha=0.6, color=colour, label=f"{name} ({len(values)})")
-    best = max(auroc(bright, defective), auroc(-bright, defective))
+    best = max(ranked(bright, defective), ranked(-bright, defective))
     axes[0].set_title(f"mean brightness, of 255\nAUROC by it alone {best:.3f}", fontsize=10)
     axes[0].legend(fontsize=8)
     print(f"{data.index.dataset}: AUROC by mean brightness alone {best:.4f}")
@@ -59,9 +58,9 @@ def main(arguments: list[str] | None = None) -> None:
             axis.scatter(bright[which], values[which], s=12, color=colour, alpha=0.7)
         axis.set_yscale("log")
         axis.set_xlabel("mean brightness")
-        axis.set_title(f"image score: {name} of the map\nAUROC {auroc(values, defective):.3f}", fontsize=10)
+        axis.set_title(f"image score: {name} of the map\nAUROC {ranked(values, defective):.3f}", fontsize=10)
         axis.grid(alpha=0.25)
-        print(f"image score {name}: AUROC {auroc(values, defective):.4f}")
+        print(f"image score {name}: AUROC {ranked(values, defective):.4f}")
     figure.suptitle(data.index.dataset)
     figure.savefig(asked.out, dpi=90)
 

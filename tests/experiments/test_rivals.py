@@ -86,3 +86,15 @@ def test_maps_are_judged_by_path_and_at_the_images_size(tmp_path: Path) -> None:
     )
     found = score.row(folder, paths, labels, masks)
     assert found["pixel_auroc"] == found["image_auroc_own"] == found["image_auroc_max"] == 1
+
+
+def test_statistics_count_in_either_direction_and_empty_masks_do_not() -> None:
+    # Good images are the brightest, as where mean brightness alone tells them apart the other way round.
+    images = torch.tensor([0.9, 0.8, 0.3, 0.2]).view(4, 1, 1, 1).expand(4, 3, 12, 12).clone()
+    labels = np.array([False, False, True, True])
+    masks = np.zeros((4, 12, 12), bool)
+    masks[2] = True
+    assert score.judged(labels, masks).tolist() == [True, True, True, False]
+    found = score.trivial(images, labels, masks)
+    assert found["image_auroc_own"] == 1
+    assert found["pixel_auroc"] == 1, "the image without an outline would be a dark normal one"
