@@ -2,8 +2,8 @@
 
 .venv-rivals/bin/python experiments/rivals/others.py draem 120 $PIPED/PA_FVN01_TL --seed 0 --textures $DTD
 
-The model has its own image size, losses and augmentation; it gets the same test images, and all of train/good. Nothing
-is fetched: what starts from downloaded weights is written down as absent where they are not on the disk.
+The model has its own losses and augmentation; it gets the same image size and test images, and all of train/good.
+Nothing is fetched: what starts from downloaded weights is written down as absent where they are not on the disk.
 """
 
 import argparse
@@ -32,19 +32,21 @@ _BATCH = {"draem": 8, "ganomaly": 8, "patchcore": 32, "efficientad": 1}  # ours 
 _LATENCY_ROUNDS = 10
 
 
-def build(name: str, textures: Path | None) -> torch.nn.Module:
+def build(name: str, side: int, textures: Path | None) -> torch.nn.Module:
+    model = {"draem": Draem, "ganomaly": Ganomaly, "patchcore": Patchcore, "efficientad": EfficientAd}[name]
+    common = {**_PLAIN, "pre_processor": model.configure_pre_processor(image_size=(side, side))}
     if name == "draem":
         if textures is None or not textures.is_dir():
             raise SystemExit(f"draem needs --textures (={textures}), a folder of pictures (DTD) to draw anomalies from")
-        return Draem(dtd_dir=textures, **_PLAIN)
+        return Draem(dtd_dir=textures, **common)
     if name == "ganomaly":
-        return Ganomaly(batch_size=_BATCH[name], **_PLAIN)
+        return Ganomaly(batch_size=_BATCH[name], **common)
     if name == "patchcore":
-        return Patchcore(**_PLAIN)
+        return Patchcore(**common)
     for folder in ("pre_trained/efficientad_pretrained_weights", "datasets/imagenette"):
         if not Path(folder).is_dir():  # it would fetch them once training starts
             raise FileNotFoundError(f"no {folder}")
-    return EfficientAd(**_PLAIN)
+    return EfficientAd(**common)
 
 
 def datamodule(root: Path, batch: int) -> Folder:
@@ -63,7 +65,7 @@ def datamodule(root: Path, batch: int) -> Folder:
     )
 
 
-def run(name: str, budget_s: float, root: Path, seed: int, textures: Path | None) -> Path:
+def run(name: str, budget_s: float, root: Path, side: int, seed: int, textures: Path | None) -> Path:
     folder = SWEEP / f"{root.name}-{name}-{budget_s:g}s-seed{seed}"
     if (folder / "facts.json").is_file() and "absent" not in json.loads((folder / "facts.json").read_text()):
         print(f"{folder} is there")
@@ -81,7 +83,7 @@ def run(name: str, budget_s: float, root: Path, seed: int, textures: Path | None
     torch.manual_seed(seed)
     np.random.seed(seed)
     try:
-        model = build(name, textures)
+        model = build(name, side, textures)
     except (OSError, RuntimeError) as error:  # its weights are not on the disk
         facts["absent"] = str(error).splitlines()[0][:200]
         (folder / "facts.json").write_text(json.dumps(facts, indent=2) + "\n")
@@ -121,7 +123,7 @@ def run(name: str, budget_s: float, root: Path, seed: int, textures: Path | None
         "steps": engine.trainer.global_step // (2 if name == "ganomaly" else 1),  # of two optimisers
         "images_seen": engine.trainer.global_step // (2 if name == "ganomaly" else 1) * _BATCH[name],
         "train_images": len(data.train_data),
-        "image_size": 256,
+        "image_size": side,
         "parameters": sum(p.numel() for p in model.model.parameters()),
         "latency_ms": round(1e3 * float(np.median(times)), 2),
         "peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
@@ -142,10 +144,11 @@ def main() -> None:
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("budget", type=float, help="seconds of training")
     parser.add_argument("root", type=Path, help="a folder in the MVTec AD layout")
+    parser.add_argument("--side", type=int, default=128, help="px; the image size of the others")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--textures", type=Path, help="pictures of something else, for draem")
     asked = parser.parse_args()
-    run(asked.name, asked.budget, asked.root.resolve(), asked.seed, asked.textures)
+    run(asked.name, asked.budget, asked.root.resolve(), asked.side, asked.seed, asked.textures)
 
 
 if __name__ == "__main__":

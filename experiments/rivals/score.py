@@ -1,6 +1,6 @@
 """Put what the rivals said of the test images beside each other, by the same metrics.
 
-python -m experiments.rivals.score multirun/rivals $PIPED        # writes experiments/rivals/results.csv
+python -m experiments.rivals.score multirun/rivals $PIPED/PA_* $MVTEC/screw    # writes experiments/rivals/results.csv
 
 Maps come back to the images' size before pixels are judged. Image scores: the maximum of the map for all that have one,
 and each method's own.
@@ -81,20 +81,23 @@ def row(folder: Path, paths: list[str], labels: np.ndarray, masks: np.ndarray) -
     return facts
 
 
-def table(folder: Path, data: Path, side: int) -> pd.DataFrame:
+def table(folder: Path, sets: list[Path], side: int) -> pd.DataFrame:
     """A row for each run, and one for the statistics of each set."""
     rows: list[dict[str, object]] = []
     runs = sorted(path.parent for path in folder.glob("*/facts.json"))
     if not runs:
         raise SystemExit(f"{folder} holds no rival; experiments/rivals/run.sh trains them into multirun/rivals")
+    roots = {root.name: root for root in sets}
     by_set: dict[str, list[Path]] = {}
     for run in runs:
         name = str(json.loads((run / "facts.json").read_text())["dataset"]).split(":")[1]
         by_set.setdefault(name, []).append(run)
+    if unknown := sorted(by_set.keys() - roots.keys()):
+        raise SystemExit(f"{folder} holds runs on {', '.join(unknown)}; name the folder of each set behind it")
     for name, own in by_set.items():
-        paths, images, labels, masks = test_images(data / name, side)
-        rows += [row(run, paths, labels, masks) for run in own]
-        rows.append({"rival": "trivial", "dataset": f"folder:{name}"} | trivial(images, labels, masks))
+        paths, images, labels, masks = test_images(roots[name], side)
+        rows += [row(run, paths, labels, masks) | {"dataset": name} for run in own]
+        rows.append({"rival": "trivial", "dataset": name} | trivial(images, labels, masks))
     found = pd.DataFrame(rows)
     key = found["rival"].map({name: i for i, name in enumerate(ORDER)})
     return found.assign(key=key).sort_values(["dataset", "key", "budget_s", "seed"]).drop(columns="key")
@@ -133,11 +136,11 @@ def markdown(found: pd.DataFrame) -> str:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, help="what own.py and others.py wrote")
-    parser.add_argument("data", type=Path, help="contains the sets, in the MVTec AD layout")
+    parser.add_argument("sets", type=Path, nargs="+", help="what they were trained on, in the MVTec AD layout")
     parser.add_argument("--side", type=int, default=128, help="px at which pixels are judged")
     parser.add_argument("--out", type=Path, default=HERE / "results.csv")
     asked = parser.parse_args(arguments)
-    found = table(asked.runs, asked.data, asked.side)
+    found = table(asked.runs, asked.sets, asked.side)
     found.to_csv(asked.out, index=False, float_format="%.5g")
     print(markdown(found))
 

@@ -60,7 +60,7 @@ def test_rivals_beside_each_other(tmp_path: Path) -> None:
     absent.mkdir()
     facts = {"rival": "patchcore", "dataset": "folder:tiny", "seed": 0, "budget_s": 0.5, "absent": "no weights"}
     (absent / "facts.json").write_text(json.dumps(facts))
-    score.main(["multirun/rivals", str(tmp_path / "data"), "--out", str(tmp_path / "results.csv")])
+    score.main(["multirun/rivals", str(root), "--out", str(tmp_path / "results.csv")])
     table = pd.read_csv(tmp_path / "results.csv").set_index("rival")
     assert list(table.index) == ["fae", "segmentation", "autoencoder", "denoising", "patchcore", "trivial"]
     assert table.loc["trivial", "pixel_auroc"] > 0.9
