@@ -6,11 +6,13 @@ A default that is chosen by test images can only be judged on images that had no
 default: the setting that is best over all sets; its figures above are not what the left-out sets saw.
 """
 
+import argparse
 import csv
-import sys
 from collections import defaultdict
 from pathlib import Path
 from statistics import fmean
+
+from fae.cli import plainly
 
 Setting = tuple[str, ...]
 
@@ -35,8 +37,13 @@ def best(table: dict[Setting, dict[str, float]], sets: list[str]) -> Setting:
 
 
 def main() -> None:
-    path, columns, measure = Path(sys.argv[1]), sys.argv[2].split(","), sys.argv[3]
-    table = read(path, columns, measure)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("path", type=Path, help="a CSV file, a row for each set, seed and setting")
+    parser.add_argument("columns", help="what a setting consists of, with commas between")
+    parser.add_argument("measure", help="the column to judge by; more is better")
+    asked = parser.parse_args()
+    columns = asked.columns.split(",")
+    table = read(asked.path, columns, asked.measure)
     sets = sorted(next(iter(table.values())))
     print(f"| {' | '.join(columns)} | {' | '.join(sets)} | mean |\n|{'---|' * (len(columns) + len(sets) + 1)}")
     for setting, by_set in sorted(table.items(), key=lambda item: -fmean(item[1].values())):
@@ -50,4 +57,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plainly():
+        main()

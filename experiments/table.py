@@ -8,6 +8,8 @@ import csv
 import json
 from pathlib import Path
 
+from fae.cli import plainly
+
 _THRESHOLD = (
     *("threshold_rate", "threshold_normals", "threshold_rate_low", "threshold_rate_high"),
     *("false_alarms", "detections"),
@@ -30,13 +32,15 @@ def row(path: Path) -> dict[str, object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--evaluations", action="store_true", help="what fae.evaluate wrote, instead of the runs' own")
     asked = parser.parse_args()
     pattern = "*/evaluation/*.json" if asked.evaluations else "*/metrics.json"
     rows = [row(path) for folder in asked.folders for path in sorted(folder.glob(pattern))]
+    if not rows:
+        raise SystemExit(f"no {pattern} in {', '.join(map(str, asked.folders))}; name folders of finished runs")
     with asked.out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
@@ -45,4 +49,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plainly():
+        main()

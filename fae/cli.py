@@ -3,7 +3,8 @@
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import hydra
@@ -28,11 +29,23 @@ MENDABLE = (
 """What the user can mend; `explain` says how."""
 
 
-def run(task: Task, config_name: str, prepare: Callable[[Task], Task] = lambda task: task) -> None:
-    """Compose `conf/<config_name>.yaml` from the command line and run a task on it.
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Say what the user can mend as a line on stderr, with exit code 1; set HYDRA_FULL_ERROR=1 for the traceback.
 
-    What the user can mend (ValueError, OSError, a wrong key) ends with a line on stderr and exit code 1; set
-    HYDRA_FULL_ERROR=1 for the traceback. Anything else is a defect of ours and keeps its traceback.
+    Anything else is a defect of ours and keeps its traceback.
+    """
+    wanted = os.environ.get("HYDRA_FULL_ERROR")
+    try:
+        yield
+    except MENDABLE as error:
+        if wanted is not None:
+            raise
+        sys.exit(f"error: {explain(error)}")
+
+
+def run(task: Task, config_name: str, prepare: Callable[[Task], Task] = lambda task: task) -> None:
+    """Compose `conf/<config_name>.yaml` from the command line and run a task on it, `plainly`.
 
     Args:
         task: what to do.
@@ -48,17 +61,14 @@ def run(task: Task, config_name: str, prepare: Callable[[Task], Task] = lambda t
         check_leaves(cfg)
         return task(cfg)
 
-    # Without it Hydra swallows the exception that knows which key was wrong.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    try:
-        hydra.main(config_path=conf_dir(), config_name=config_name, version_base="1.3")(prepare(checked))()
-    except MENDABLE as error:
-        if wanted is not None:
-            raise
-        sys.exit(f"error: {explain(error)}")
-    finally:
-        if wanted is None:
-            os.environ.pop("HYDRA_FULL_ERROR", None)
+    with plainly():
+        # Without it Hydra swallows the exception that knows which key was wrong.
+        os.environ["HYDRA_FULL_ERROR"] = "1"
+        try:
+            hydra.main(config_path=conf_dir(), config_name=config_name, version_base="1.3")(prepare(checked))()
+        finally:
+            if wanted is None:
+                os.environ.pop("HYDRA_FULL_ERROR", None)
 
 
 def explain(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fae.assembly import build_module, load_checkpoint
+from fae.cli import plainly
 from fae.config import register
 from fae.data.module import DataModule
 from fae.metric.auroc import auroc
@@ -66,4 +67,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plainly():
+        main()

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
 from fae.assembly import build_module, checkpoint_of, load_checkpoint
+from fae.cli import plainly
 from fae.config import register
 from fae.data.module import DataModule
 from fae.metric.auroc import auroc
@@ -70,4 +71,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plainly():
+        main()

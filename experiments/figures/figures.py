@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from experiments.figures.seen import Picture, Seen, grid, look
+from fae.cli import plainly
 from fae.heatmap import colours, outline
 from fae.run_folder import METRICS
 
@@ -113,4 +114,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plainly():
+        main()

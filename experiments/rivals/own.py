@@ -5,9 +5,13 @@ python -m experiments.rivals.own fae 120 experiment=quick data=folder category=g
 All rivals share images, split, flips, batch and optimiser (the keys of fae.train), the smoothing of their maps, and a
 schedule that runs by the clock: the learning rate rises for a tenth of the budget and falls along a cosine. fae and
 segmentation share growing crops and their damage as well; the autoencoders see whole, clean images.
-Data are loaded before the clock starts. Each leaves a folder in multirun/rivals, which experiments.rivals.score reads.
+
+The clock is the processor time of one thread: the wall clock of a core of one's own, whatever else the machine does.
+Data are loaded before it starts. Each leaves a folder in multirun/rivals, which experiments.rivals.score reads; with
+--watch, along.csv as well: the test AUROC along training, looked at and never used.
 """
 
+import argparse
 import json
 import math
 import resource
@@ -19,6 +23,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from hydra import compose, initialize_config_dir
@@ -27,17 +32,18 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from experiments.rivals.networks import BottleneckAutoencoder, Segmenter, noisy, parameters
-from fae.benchmark.timing import timed
+from fae.cli import plainly
 from fae.config import conf_dir, register
 from fae.data.module import DataModule, Raw
 from fae.environment import environment, git_commit
 from fae.files import whole, write_text
-from fae.model.autoencoder import SDCAutoencoder
+from fae.metric.auroc import auroc
 from fae.model.folded import fold_batch_norm
 from fae.score.score import Score
 from fae.types import Batch, Objective
 
 SWEEP = Path("multirun/rivals")
+FACTS, ALONG = "facts.json", "along.csv"
 DENOISING_SIGMA = 0.1
 _WARM_UP = 0.1
 _LATENCY_ROUNDS = 30
@@ -101,18 +107,26 @@ def rate(progress: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - _WARM_UP) / (1 - _WARM_UP))))
 
 
-def fit(rival: Rival, data: DataModule, cfg: DictConfig, budget_s: float) -> tuple[int, float]:
-    """Train by the clock; returns steps and seconds."""
+def undamaged(image: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """In place of a corruption, so that who does not look at damage does not pay for it."""
+    return image, torch.zeros_like(image[:, :1])
+
+
+def fit(
+    rival: Rival, data: DataModule, cfg: DictConfig, budget_s: float, watch: Callable[[int, float, float], None]
+) -> tuple[int, float]:
+    """Train by the clock; returns steps and seconds. After a power of two steps `watch` sees step, seconds and loss."""
     optimizer = instantiate(cfg.optimizer, _convert_="all")(rival.network.parameters())
     generator = torch.Generator().manual_seed(cfg.seed)
     if rival.whole_images:
-        data.stages = data.stages[-1:]
+        data.stages, data.corruption = data.stages[-1:], undamaged
     rival.network.train().to(memory_format=torch.channels_last)
     image, size = data.train.image, data.batch_size
     order = torch.Generator().manual_seed(cfg.seed)
     queue: list[int] = []
-    step, start = 0, time.perf_counter()
-    while (progress := (time.perf_counter() - start) / budget_s) < 1:
+    step, spent = 0, 0.0
+    while (progress := spent / budget_s) < 1:
+        start = time.process_time()
         while len(queue) < size:
             queue += torch.randperm(len(image), generator=order).tolist()
         which, queue = queue[:size], queue[size:]
@@ -128,11 +142,38 @@ def fit(rival: Rival, data: DataModule, cfg: DictConfig, budget_s: float) -> tup
         loss.backward()
         optimizer.step()
         step += 1
-    return step, time.perf_counter() - start
+        spent += time.process_time() - start
+        if step & (step - 1) == 0:
+            watch(step, spent, float(loss.detach()))
+    return step, spent
 
 
-def run(name: str, budget_s: float, words: list[str]) -> Path:
+def anomaly_maps(rival: Rival, data: DataModule, score: Score) -> Tensor:
+    """Of the test images, `(N, 1, H, W)`; the image score is calibrated on the held-out ones."""
+    with torch.inference_mode():
+        held_out, found = (
+            torch.cat([rival.map(part.float() / 255) for part in split.image.split(8)])
+            for split in (data.val, data.test)
+        )
+        score.calibrate(held_out, data.val.content)
+        return score.anomaly_map(found)
+
+
+def latency_ms(scored: Callable[[Tensor], Tensor], image: Tensor) -> float:
+    """Processor time from one image in memory to its map, the median of many."""
+    times = []
+    with torch.inference_mode():
+        for _ in range(_LATENCY_ROUNDS):
+            start = time.process_time()
+            scored(image)
+            times.append(time.process_time() - start)
+    return 1e3 * float(np.median(times))
+
+
+def run(name: str, budget_s: float, words: list[str], watched: bool = False) -> Path:
     """Train, score and write one rival; returns its folder, at once where it is there already."""
+    if not 0 < budget_s < math.inf:
+        raise ValueError(f"SECONDS (={budget_s:g}) must be positive and finite")
     register()
     with initialize_config_dir(conf_dir(), version_base="1.3"):
         cfg = compose("train", [*words, "run_dir=unused"])
@@ -140,30 +181,37 @@ def run(name: str, budget_s: float, words: list[str]) -> Path:
     dataset = data.index.dataset.split(":")[1]
     folder = SWEEP / f"{dataset}-{name}-{budget_s:g}s-seed{cfg.seed}"
     asked = sorted(word for word in words if not word.startswith("data.root="))
-    if (folder / "facts.json").is_file():
-        before = json.loads((folder / "facts.json").read_text())["words"]
+    if (folder / FACTS).is_file():
+        before = json.loads((folder / FACTS).read_text())["words"]
         if before != asked:
             sys.exit(f"{folder} was trained with {before}, not {asked}; move it away")
         print(f"{folder} is there")
         return folder
+    torch.set_num_threads(1)
     data.setup()
     score: Score = instantiate(cfg.score, _convert_="all")
     torch.manual_seed(cfg.seed)
     rival = RIVALS[name](cfg, int(data.train.image.shape[-1]), score.residual_map)
     learned = parameters(rival.network)
-    steps, seconds = fit(rival, data, cfg, budget_s)
-    rival.network.eval()
-    if isinstance(rival.network, SDCAutoencoder):
-        fold_batch_norm(rival.network)
-    with torch.inference_mode():
-        held_out, maps = (
-            torch.cat([rival.map(part.float() / 255) for part in split.image.split(8)])
-            for split in (data.val, data.test)
+    seen: list[dict[str, float]] = []
+
+    def watch(step: int, seconds: float, loss: float) -> None:
+        if not watched:
+            return
+        rival.network.eval()
+        maps, usable = anomaly_maps(rival, data, score)[data.has_mask], data.mask[data.has_mask]
+        found = auroc(maps[~usable].numpy(), maps[usable].numpy())
+        seen.append(
+            {"step": step, "seconds": seconds, "loss": loss, "test_pixel_auroc": math.nan if found is None else found}
         )
-        score.calibrate(held_out, data.val.content)
-        maps = score.anomaly_map(maps)
-        one = data.test.image[:1].float() / 255
-        times = [timed(lambda: score.anomaly_map(rival.map(one)), torch.device("cpu")) for _ in range(_LATENCY_ROUNDS)]
+        rival.network.train()
+
+    start = time.perf_counter()
+    steps, seconds = fit(rival, data, cfg, budget_s, watch)
+    wall = time.perf_counter() - start
+    watch(steps, seconds, math.nan)
+    fold_batch_norm(rival.network)
+    maps = anomaly_maps(rival, data, score)
     facts = {
         "rival": name,
         "dataset": data.index.dataset,
@@ -171,12 +219,15 @@ def run(name: str, budget_s: float, words: list[str]) -> Path:
         "words": asked,
         "budget_s": budget_s,
         "seconds": round(seconds, 1),
+        "wall_s": round(wall, 1),
         "steps": steps,
         "images_seen": steps * data.batch_size,
         "train_images": len(data.train.samples),
         "image_size": int(maps.shape[-1]),
         "parameters": learned,
-        "latency_ms": round(1e3 * float(np.median(times)), 2),
+        "latency_ms": round(
+            latency_ms(lambda one: score.anomaly_map(rival.map(one)), data.test.image[:1].float() / 255), 2
+        ),
         "peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "own_score": score.image_score.name,
         "git_commit": git_commit(),
@@ -189,17 +240,23 @@ def run(name: str, budget_s: float, words: list[str]) -> Path:
             image_score=score.image_score(maps).numpy(),
             path=np.array([str(sample.path) for sample in data.test.samples]),
         )
-    write_text(folder / "facts.json", json.dumps(facts, indent=2) + "\n")
+    if watched:
+        write_text(folder / ALONG, pd.DataFrame(seen).to_csv(index=False))
+    write_text(folder / FACTS, json.dumps(facts, indent=2) + "\n")
     print(f"{folder}: {steps} steps in {seconds:.0f} s")
     return folder
 
 
 def main(arguments: list[str] | None = None) -> None:
-    words = sys.argv[1:] if arguments is None else arguments
-    if len(words) < 2 or words[0] not in RIVALS:
-        sys.exit(f"usage: python -m experiments.rivals.own {{{','.join(RIVALS)}}} SECONDS KEY=VALUE...")
-    run(words[0], float(words[1]), words[2:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=RIVALS)
+    parser.add_argument("seconds", type=float, help="of training, on one thread")
+    parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="of fae.train")
+    parser.add_argument("--watch", action="store_true", help="keep the test AUROC along training")
+    asked = parser.parse_intermixed_args(arguments)
+    run(asked.name, asked.seconds, asked.words, asked.watch)
 
 
 if __name__ == "__main__":
-    main()
+    with plainly():
+        main()

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from fae.cli import plainly
 from fae.data.fit import fit_mask
 from fae.data.index import layout
 from fae.image import read_image, read_mask
@@ -146,4 +147,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plainly():
+        main()

@@ -12,6 +12,7 @@ import numpy as np
 from hydra.utils import instantiate
 from matplotlib.figure import Figure
 
+from fae.cli import plainly
 from fae.metric.auroc import auroc
 from fae.run_folder import finished_config
 from fae.score.score import image_scores
@@ -66,4 +67,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plainly():
+        main()

@@ -15,6 +15,7 @@ import pandas as pd
 from hydra import compose, initialize_config_dir
 from tqdm import tqdm
 
+from fae.cli import plainly
 from fae.config import conf_dir, register
 from fae.evaluate import evaluate
 from fae.run_folder import METRICS
@@ -69,7 +70,8 @@ def table(sweeps: list[Path], corruption: str) -> pd.DataFrame:
             row |= {f"{measure}_{name}": metrics[measure] for name, metrics in columns.items()}
         rows.append(row)
     if not rows:
-        raise SystemExit(f"no data set has runs of both objectives with corruption={corruption}")
+        where = ", ".join(map(str, sweeps))
+        raise SystemExit(f"no data set has runs of both objectives with corruption={corruption} in {where}")
     return pd.DataFrame(rows)
 
 
@@ -111,4 +113,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plainly():
+        main()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fae.cli import plainly
 from fae.report.means import is_synthetic, over_seeds, tabulate
 from fae.report.paper import compare, paper
 from fae.report.runs import read_sweep
@@ -91,4 +92,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plainly():
+        main()

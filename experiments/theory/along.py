@@ -19,6 +19,7 @@ from lightning.pytorch.callbacks import Callback
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from fae.cli import plainly
 from fae.config import conf_dir, register
 from fae.data.module import DataModule
 from fae.metric.auroc import auroc
@@ -142,4 +143,5 @@ def main(arguments: list[str] | None = None, out: Path = HERE) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plainly():
+        main()

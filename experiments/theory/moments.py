@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.theory.images import normal_images
+from fae.cli import plainly
 from fae.theory.moments import window_moments
 
 HERE = Path(__file__).parent
@@ -67,4 +68,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plainly():
+        main()

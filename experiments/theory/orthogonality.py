@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fae.assembly import build_module
+from fae.cli import plainly
 from fae.run_folder import finished_config
 from fae.scored import Scored
 from fae.theory.nearest import nearest, swapped
@@ -123,4 +124,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plainly():
+        main()

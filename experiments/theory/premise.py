@@ -12,6 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from experiments.theory.images import normal_images
+from fae.cli import plainly
 from fae.theory.markov import bound
 from fae.theory.premise import difference, smallest_violating_width, worst_share
 
@@ -63,4 +64,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plainly():
+        main()
