@@ -3,7 +3,7 @@
 python -m experiments.rivals.score multirun/rivals $PIPED/PA_* $MVTEC/screw    # writes experiments/rivals/results.csv
 
 Maps come back to the images' size before pixels are judged. Image scores: the maximum of the map for all that have one,
-and each method's own.
+and each method's own. What --watch kept of trainings goes into along.csv and along.png beside results.csv.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 
 from fae.cli import plainly
 from fae.data.fit import fit_mask
@@ -23,7 +24,20 @@ from fae.metric.auroc import auroc
 from fae.metric.trivial import IMAGE_STATISTICS, PIXEL_STATISTICS
 
 HERE = Path(__file__).parent
-_SHOWN = ("steps", "image_auroc_own", "image_auroc_max", "pixel_auroc", "latency_ms", "parameters", "peak_rss_mib")
+_SHOWN = (
+    *("seconds", "images_seen", "train_images", "image_auroc_own", "image_auroc_max", "pixel_auroc"),
+    *("latency_ms", "parameters", "peak_rss_mib"),
+)
+EPOCHS = {
+    "autoencoder": 200,  # Bergmann et al., VISAPP 2019, section 4.2
+    "denoising": 200,
+    "draem": 700,  # Zavrtanik et al., ICCV 2021
+    "ganomaly": 100,  # anomalib's example configuration
+}
+IMAGES = {"fae": 800 * 8, "segmentation": 800 * 8}
+"""What a schedule of its own amounts to: epochs of its authors, or the images of experiment=quick."""
+UNDERTRAINED = 0.1
+"""Below this share of its own schedule a rival is called so."""
 ORDER = ("fae", "segmentation", "autoencoder", "denoising", "draem", "ganomaly", "patchcore", "efficientad", "trivial")
 
 
@@ -104,34 +118,77 @@ def table(folder: Path, sets: list[Path], side: int) -> pd.DataFrame:
     return found.assign(key=key).sort_values(["dataset", "key", "budget_s", "seed"]).drop(columns="key")
 
 
+def share(found: pd.DataFrame) -> pd.Series:
+    """Of its own schedule, that a run has seen; NaN where there is none."""
+    schedule = found["rival"].map(IMAGES).fillna(found["rival"].map(EPOCHS) * found["train_images"])
+    return found["images_seen"] / schedule
+
+
+def _cell(values: pd.Series, digits: int = 3) -> str:
+    """Mean, ± standard deviation over the seeds."""
+    values = values.dropna().astype(float)
+    if not len(values):
+        return "–"
+    spread = f" ± {values.std():.{digits}f}" if len(values) > 1 else ""
+    return f"{values.mean():.{digits}f}{spread}"
+
+
+def _trained(own: pd.DataFrame) -> str:
+    """Seconds and share of its schedule; `undertrained` where that is small."""
+    of_schedule = share(own).mean()
+    if pd.isna(of_schedule):
+        return "–"
+    word = ", **undertrained**" if of_schedule < UNDERTRAINED else ""
+    return f"{own['seconds'].mean():.0f} s, {of_schedule:.2g}{word}"
+
+
 def markdown(found: pd.DataFrame) -> str:
-    """Means over the seeds, ± their standard deviation."""
-
-    def cell(values: pd.Series, digits: int = 3) -> str:
-        values = values.dropna().astype(float)
-        if not len(values):
-            return "–"
-        spread = f" ± {values.std():.{digits}f}" if len(values) > 1 else ""
-        return f"{values.mean():.{digits}f}{spread}"
-
-    lines = [
-        "| set | rival | budget s | seeds | steps | image AUROC, own | by maximum | pixel AUROC "
-        "| ms an image | M numbers | peak MiB |",
-        "|---" * 11 + "|",
-    ]
+    """A line for each set and rival: the budget that all share, then the longest run of each."""
     found = found.reindex(columns=[*found.columns, *(name for name in _SHOWN if name not in found)])
-    for (dataset, rival, budget), own in found.groupby(["dataset", "rival", "budget_s"], sort=False, dropna=False):
-        if "absent" in own and own["absent"].notna().all():
-            lines.append(f"| {dataset} | {rival} | absent: {own['absent'].iloc[0]} |" + " |" * 8)
+    shared = found["budget_s"].min()
+    lines = [
+        "| set | rival | seeds | trained, share of its own schedule | pixel AUROC | image AUROC, own | by maximum "
+        "| longest run | pixel | image, own | ms an image | M numbers | peak MiB |",
+        "|---" * 13 + "|",
+    ]
+    for (dataset, rival), runs in found.groupby(["dataset", "rival"], sort=False):
+        if "absent" in runs and runs["absent"].notna().all():
+            lines.append(f"| {dataset} | {rival} | absent: {runs['absent'].iloc[0]} |" + " |" * 10)
             continue
-        cells = [str(dataset), str(rival), "" if pd.isna(budget) else f"{budget:g}", str(len(own))]
-        cells += [
-            cell(own["steps"], 0),
-            *(cell(own[name]) for name in ("image_auroc_own", "image_auroc_max", "pixel_auroc")),
-        ]
-        cells += [cell(own["latency_ms"], 0), cell(own["parameters"] / 1e6, 2), cell(own["peak_rss_mib"], 0)]
+        own = runs[runs["budget_s"].isna() | (runs["budget_s"] == shared)]
+        longest = runs[(runs["budget_s"] > shared) & (runs["budget_s"] == runs["budget_s"].max())]
+        cells = [str(dataset), str(rival), str(len(own)), _trained(own)]
+        cells += [_cell(own[name]) for name in ("pixel_auroc", "image_auroc_own", "image_auroc_max")]
+        cells += [_trained(longest), *(_cell(longest[name]) for name in ("pixel_auroc", "image_auroc_own"))]
+        cells += [_cell(own["latency_ms"], 0), _cell(own["parameters"].head(1) / 1e6, 2), _cell(own["peak_rss_mib"], 0)]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def along(folder: Path) -> pd.DataFrame:
+    """What --watch kept of the trainings below a folder; empty where it kept nothing."""
+    parts = []
+    for path in sorted(folder.glob("*/along.csv")):
+        facts = json.loads((path.parent / "facts.json").read_text())
+        name = str(facts["dataset"]).split(":")[1]
+        parts.append(pd.read_csv(path).assign(rival=facts["rival"], dataset=name, seed=facts["seed"]))
+    return pd.concat(parts) if parts else pd.DataFrame()
+
+
+def draw_along(watched: pd.DataFrame, path: Path) -> None:
+    """Test pixel AUROC against the seconds of training, a panel a set."""
+    sets = watched["dataset"].unique()
+    figure = Figure(figsize=(5.5 * len(sets), 4.2), layout="constrained")
+    for axis, name in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets, strict=True):
+        for rival, own in watched[watched["dataset"] == name].groupby("rival", sort=False):
+            axis.plot(own["seconds"], own["test_pixel_auroc"], "o-", markersize=3, label=str(rival))
+        axis.set_xscale("log")
+        axis.set_xlabel("seconds of training")
+        axis.set_ylabel("test pixel AUROC")
+        axis.set_title(name)
+        axis.grid(alpha=0.25)
+        axis.legend()
+    figure.savefig(path, dpi=95)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -143,6 +200,9 @@ def main(arguments: list[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     found = table(asked.runs, asked.sets, asked.side)
     found.to_csv(asked.out, index=False, float_format="%.5g")
+    if len(watched := along(asked.runs)):
+        watched.to_csv(asked.out.with_name("along.csv"), index=False, float_format="%.5g")
+        draw_along(watched, asked.out.with_name("along.png"))
     print(markdown(found))
 
 

@@ -46,7 +46,7 @@ def test_rivals_beside_each_other(tmp_path: Path) -> None:
     root = write_tiny(tmp_path / "data" / "tiny", size=(128, 128))
     words = ["experiment=quick", "data=folder", "category=generic", f"data.root={root}", "model.width=2"]
     for name in own.RIVALS:
-        folder = own.run(name, 0.5, [*words, "data.batch_size=2"])
+        folder = own.run(name, 0.5, [*words, "data.batch_size=2"], watched=True)
         facts = json.loads((folder / "facts.json").read_text())
         assert facts["steps"] >= 1
         assert facts["seconds"] >= 0.5
@@ -66,7 +66,25 @@ def test_rivals_beside_each_other(tmp_path: Path) -> None:
     assert table.loc["trivial", "pixel_auroc"] > 0.9
     assert table.drop(index="patchcore")["pixel_auroc"].between(0, 1).all()
     assert pd.isna(table.loc["patchcore", "pixel_auroc"])
-    assert "absent: no weights" in score.markdown(table.reset_index())
+    lines = score.markdown(table.reset_index()).splitlines()
+    assert "absent: no weights" in lines[6]
+    assert "undertrained" in lines[2]
+    assert len({line.count("|") for line in lines}) == 1
+    along = pd.read_csv(tmp_path / "along.csv")
+    assert set(along["rival"]) == set(own.RIVALS)
+    assert (along["step"] >= 1).all()
+    assert along["test_pixel_auroc"].between(0, 1).all()
+    assert (tmp_path / "along.png").stat().st_size > 1000
+
+
+def test_the_budgets_stand_beside_each_other() -> None:
+    row = {"rival": "draem", "dataset": "set", "train_images": 30, "pixel_auroc": 0.5}
+    short = [{**row, "seed": seed, "budget_s": 120, "seconds": 125, "images_seen": 24} for seed in (0, 1)]
+    long = {**row, "seed": 0, "budget_s": 600, "seconds": 610, "images_seen": 10500, "pixel_auroc": 0.9}
+    line = score.markdown(pd.DataFrame([*short, long])).splitlines()[2]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[2:5] == ["2", "125 s, 0.0011, **undertrained**", "0.500 ± 0.000"]
+    assert cells[7:9] == ["610 s, 0.5", "0.900"]
 
 
 def test_maps_are_judged_by_path_and_at_the_images_size(tmp_path: Path) -> None:
