@@ -98,6 +98,8 @@ def load_checkpoint(module: FilteringAutoencoder, cfg: DictConfig, run_dir: Path
         ValueError: the file is no checkpoint, or one of another network.
     """
     path = checkpoint_of(run_dir)
+    if not path.is_file():
+        raise FileNotFoundError(f"run_dir (={run_dir}) holds neither {BEST} nor {LAST}; train it again")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         module.load_state_dict(checkpoint["state_dict"])

@@ -107,7 +107,7 @@ def test_what_is_no_finished_run(run_dir: Path, tmp_path: Path) -> None:
         evaluate(compose_evaluate(f"run_dir={run_dir}"))
     for name in ("best.ckpt", "last.ckpt"):
         (run_dir / name).unlink()
-    with pytest.raises(FileNotFoundError, match=r"last.ckpt"):
+    with pytest.raises(FileNotFoundError, match=r"holds neither best.ckpt nor last.ckpt; train it again"):
         evaluate(compose_evaluate(f"run_dir={run_dir}"))
     (run_dir / "metrics.json").unlink()
     with pytest.raises(ValueError, match=r"is not finished: it holds no metrics.json; repeat its training command"):

@@ -31,13 +31,13 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
+from experiments.ranking import ranked
 from experiments.rivals.networks import BottleneckAutoencoder, Segmenter, noisy, parameters
 from fae.cli import plainly
 from fae.config import conf_dir, register
 from fae.data.module import DataModule, Raw
 from fae.environment import environment, git_commit
 from fae.files import whole, write_text
-from fae.metric.auroc import auroc
 from fae.model.folded import fold_batch_norm
 from fae.score.score import Score
 from fae.types import Batch, Objective
@@ -200,10 +200,8 @@ def run(name: str, budget_s: float, words: list[str], watched: bool = False) -> 
             return
         rival.network.eval()
         maps, usable = anomaly_maps(rival, data, score)[data.has_mask], data.mask[data.has_mask]
-        found = auroc(maps[~usable].numpy(), maps[usable].numpy())
-        seen.append(
-            {"step": step, "seconds": seconds, "loss": loss, "test_pixel_auroc": math.nan if found is None else found}
-        )
+        found = ranked(maps.flatten().numpy(), usable.flatten().numpy())
+        seen.append({"step": step, "seconds": seconds, "loss": loss, "test_pixel_auroc": found})
         rival.network.train()
 
     start = time.perf_counter()

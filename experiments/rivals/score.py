@@ -16,11 +16,11 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
+from experiments.ranking import ranked
 from fae.cli import plainly
 from fae.data.fit import fit_mask
 from fae.data.index import layout
 from fae.image import read_image, read_mask
-from fae.metric.auroc import auroc
 from fae.metric.trivial import IMAGE_STATISTICS, PIXEL_STATISTICS
 
 HERE = Path(__file__).parent
@@ -39,12 +39,6 @@ IMAGES = {"fae": 800 * 8, "segmentation": 800 * 8}
 UNDERTRAINED = 0.1
 """Below this share of its own schedule a rival is called so."""
 ORDER = ("fae", "segmentation", "autoencoder", "denoising", "draem", "ganomaly", "patchcore", "efficientad", "trivial")
-
-
-def ranked(scores: np.ndarray, positive: np.ndarray) -> float:
-    """AUROC of scores, NaN where a class is missing."""
-    value = auroc(scores[~positive].astype(np.float32), scores[positive].astype(np.float32))
-    return float("nan") if value is None else value
 
 
 def judged(labels: np.ndarray, masks: np.ndarray) -> np.ndarray:

@@ -12,19 +12,13 @@ import numpy as np
 from hydra.utils import instantiate
 from matplotlib.figure import Figure
 
+from experiments.ranking import ranked
 from fae.cli import plainly
-from fae.metric.auroc import auroc
 from fae.run_folder import finished_config
 from fae.score.score import image_scores
 from fae.scored import Scored
 
 SCORES = {"sum": "Sum", "maximum": "Max", "contrast": "Contrast"}
-
-
-def ranked(scores: np.ndarray, defective: np.ndarray) -> float:
-    found = auroc(scores[~defective].astype(np.float32), scores[defective].astype(np.float32))
-    assert found is not None
-    return found
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -37,6 +31,8 @@ def main(arguments: list[str] | None = None) -> None:
     held_out, maps = scored.maps()
     defective = np.array([sample.label for sample in data.test.samples], bool)
     bright, trained = (split.image.float().mean(dim=(1, 2, 3)).numpy() for split in (data.test, data.train))
+    if defective.all() or not defective.any():
+        raise ValueError(f"{data.index.dataset} has test images of one kind; AUROC needs normal and defective ones")
     figure = Figure(figsize=(15, 4.2), layout="constrained")
     axes = figure.subplots(1, 1 + len(SCORES))
     bins = np.linspace(min(bright.min(), trained.min()), max(bright.max(), trained.max()), 30)

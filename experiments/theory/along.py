@@ -19,10 +19,10 @@ from lightning.pytorch.callbacks import Callback
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from experiments.ranking import ranked
 from fae.cli import plainly
 from fae.config import conf_dir, register
 from fae.data.module import DataModule
-from fae.metric.auroc import auroc
 from fae.module import FilteringAutoencoder
 from fae.score.score import Score
 from fae.theory.manifold import idempotence, jacobian_distance
@@ -56,7 +56,7 @@ class Along(Callback):
         held_out, residual = (self._residuals(pl_module, split.image) for split in (data.val, data.test))
         self.score.calibrate(held_out, data.val.content)
         maps, usable = self.score.anomaly_map(residual)[data.has_mask], data.mask[data.has_mask]
-        found["test_pixel_auroc"] = auroc(maps[~usable].numpy(), maps[usable].numpy()) or float("nan")
+        found["test_pixel_auroc"] = ranked(maps.flatten().numpy(), usable.flatten().numpy())
         for key in ("val/loss", "val/pixel_auroc"):
             found[key] = float(trainer.callback_metrics[key])
         before = pd.read_csv(self.path) if self.path.is_file() else pd.DataFrame(columns=["step"])

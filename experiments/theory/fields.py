@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest
 from tqdm import tqdm
 
+from fae.cli import plainly
 from fae.theory.markov import RandomField, bound, gaps, square
 
 HERE = Path(__file__).parent
@@ -96,6 +97,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--length", type=float, default=4.0, help="correlation length in pixels")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args(arguments)
+    asked.out.mkdir(parents=True, exist_ok=True)
     table = simulate(tuple(asked.sides), SHARES, asked.pairs, asked.length, asked.seed)
     table.round(6).to_csv(asked.out / "fields.csv", index=False)
     draw(table, asked.out / "fields.png")
@@ -113,4 +115,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plainly():
+        main()

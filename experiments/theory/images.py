@@ -15,4 +15,6 @@ def normal_images(root: Path, side: int | None = None) -> Tensor:
     pictures = [read_image(sample.path) for sample in layout(root, root.name).train]
     if side is not None:
         pictures = [fit(picture, (side, side), "stretch")[0] for picture in pictures]
+    if len(sizes := {picture.shape[:2] for picture in pictures}) > 1:
+        raise ValueError(f"the images of {root} have {len(sizes)} sizes; bring them to one with --side")
     return torch.stack([torch.tensor(picture).permute(2, 0, 1) for picture in pictures])

@@ -23,6 +23,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--side", type=int, help="px; default: the images' own. Paper: 512")
     parser.add_argument("--out", type=Path, default=HERE)
     asked = parser.parse_args(arguments)
+    asked.out.mkdir(parents=True, exist_ok=True)
     roots = [*asked.textures, *asked.rows]
     if not roots:
         parser.error("name at least one folder")

@@ -111,6 +111,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=HERE)
     asked = parser.parse_args(arguments)
+    if asked.repeats < 1:
+        raise ValueError(f"--repeats (={asked.repeats}) must be at least 1")
+    asked.out.mkdir(parents=True, exist_ok=True)
     table = pd.concat([measure(run, asked.repeats, asked.same_place, asked.seed) for run in asked.runs])
     table.round(6).to_csv(asked.out / "orthogonality.csv", index=False)
     draw(table, asked.out / "orthogonality.png")

@@ -1,6 +1,6 @@
 """Footnote 7 on real images: how many pairs violate the premise of Theorem 1, inside its bound and beyond it.
 
-python -m experiments.theory.premise $PIPED/PA_* $MVTEC/screw        # writes experiments/theory/premise.csv
+python -m experiments.theory.premise $PIPED/PA_* $MVTEC/screw --pairs 500        # writes premise.csv beside this file
 """
 
 import argparse
@@ -14,7 +14,7 @@ from tqdm import tqdm
 from experiments.theory.images import normal_images
 from fae.cli import plainly
 from fae.theory.markov import bound
-from fae.theory.premise import difference, smallest_violating_width, worst_share
+from fae.theory.violation import difference, smallest_violating_width, variance, worst_share
 
 HERE = Path(__file__).parent
 
@@ -23,8 +23,8 @@ def row(root: Path, side: int | None, most: int, seed: int) -> dict[str, object]
     """Every square of every place, for all pairs or `most` of them."""
     image = normal_images(root, side).float() / 255
     height, width = image.shape[-2:]
-    variance = float(image.double().var(correction=0))
-    limit = bound(variance)
+    sigma_squared = variance(image)
+    limit = bound(sigma_squared)
     pairs = list(combinations(range(len(image)), 2))
     if len(pairs) > most:
         pairs = [pairs[i] for i in np.random.default_rng(seed).choice(len(pairs), most, replace=False)]
@@ -40,7 +40,7 @@ def row(root: Path, side: int | None, most: int, seed: int) -> dict[str, object]
         "images": len(image),
         "side": height,
         "pairs": len(pairs),
-        "variance": round(variance, 5),
+        "variance": round(sigma_squared, 5),
         "bound": round(limit, 5),
         "width_at_bound": allowed,
         "violating_pairs": int((np.array(worst) > 0.5).sum()),
@@ -58,6 +58,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=HERE / "premise.csv")
     asked = parser.parse_args(arguments)
+    if asked.pairs < 1:
+        raise ValueError(f"--pairs (={asked.pairs}) must be at least 1")
     table = pd.DataFrame([row(root, asked.side, asked.pairs, asked.seed) for root in asked.roots])
     table.to_csv(asked.out, index=False)
     print(table.to_string(index=False))

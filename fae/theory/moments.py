@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fae.theory.premise import box_sums
+from fae.theory.violation import box_sums
 
 
 class Moments(NamedTuple):

@@ -43,6 +43,12 @@ def test_premise_and_moments(tiny: Path, tmp_path: Path) -> None:
     assert (table["violating_pairs"] == 0).all()
     assert table["smallest_violating_square"].between(0.2, 1).all()
 
+    mixed = write_tiny(write_tiny(tmp_path / "mixed", size=(40, 32)), train=2, size=(32, 32))
+    with pytest.raises(ValueError, match="bring them to one with --side"):
+        premise.main([str(mixed)])
+    with pytest.raises(ValueError, match=r"--pairs \(=0\)"):
+        premise.main([str(tiny), "--pairs", "0"])
+
     moments.main([str(tiny), "--rows", str(other), "--out", str(tmp_path)])
     assert is_picture(tmp_path / "moments.png")
     assert pd.read_csv(tmp_path / "moments.csv")["window"].tolist() == [16, 20]

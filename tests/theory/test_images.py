@@ -10,7 +10,7 @@ from fae.model.autoencoder import SDCAutoencoder
 from fae.theory.manifold import idempotence, jacobian_distance
 from fae.theory.moments import window_moments
 from fae.theory.nearest import nearest, swapped
-from fae.theory.premise import box_sums, difference, smallest_violating_width, worst_share
+from fae.theory.violation import box_sums, difference, smallest_violating_width, variance, worst_share
 
 
 def images(generator: Generator, *shape: int) -> Tensor:
@@ -42,6 +42,13 @@ def test_box_sums_and_the_worst_square(generator: Generator) -> None:
 def test_the_difference_of_two_images_sums_over_channels() -> None:
     one, other = torch.tensor([0.0, 1.0, 0.5]).view(3, 1, 1), torch.tensor([0.0, 0.0, 1.0]).view(3, 1, 1)
     assert difference(one, other).tolist() == [[1.25]]
+
+
+def test_variance_is_half_the_mean_squared_difference_and_knows_no_colour(generator: Generator) -> None:
+    image = images(generator, 40, 3, 30, 30) * torch.tensor([0.2, 0.5, 0.3]).view(3, 1, 1)
+    half = (image[::2].double() - image[1::2]).square().mean() / 2
+    assert variance(image) == pytest.approx(float(half), rel=0.02)
+    assert variance(image + torch.tensor([0.7, 0.0, 0.1]).view(3, 1, 1)) == pytest.approx(variance(image), rel=1e-5)
 
 
 def test_the_smallest_square_that_violates(generator: Generator) -> None:

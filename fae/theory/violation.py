@@ -30,6 +30,16 @@ def difference(one: Tensor, other: Tensor) -> Tensor:
     return (one.double() - other.double()).square().sum(dim=0)
 
 
+def variance(image: Tensor) -> float:
+    """σ² of Proposition 2, the variance of one value; half the mean squared difference of two images' values.
+
+    Args:
+        image: `(N, C, H, W)` in [0, 1]. A channel is a variable of its own: what the channels' means differ by does not
+            tell images apart.
+    """
+    return float(image.double().var(dim=(0, 2, 3), correction=0).mean())
+
+
 def worst_share(squared: Tensor, width: int) -> float:
     """The largest ‖x_S − y_S‖² / ‖x − y‖² over all squares S of a width; above 0.5 it violates the premise.
 
