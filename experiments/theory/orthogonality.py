@@ -55,6 +55,7 @@ def measure(run_dir: Path, repeats: int, same_place: bool, seed: int) -> pd.Data
                     "run": f"{scored.data.index.dataset.split(':')[1]} {run_dir.name}",
                     "dataset": scored.data.index.dataset,
                     "objective": str(scored.cfg.objective._target_).rsplit(".", 1)[-1].lower(),
+                    "steps": int(scored.cfg.trainer.max_steps),
                     "network": name,
                     "width": width / side,
                     "share": (width / side) ** 2,
@@ -85,7 +86,8 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         for run, colour in by_run.items():
             for network, style in (("trained", "-"), ("untrained", "--")):
                 own = table[(table["run"] == run) & (table["network"] == network)]
-                name = f"{own['dataset'].iloc[0].split(':')[1]}, {own['objective'].iloc[0]}, {network}"
+                first = own.iloc[0]
+                name = f"{first['dataset'].split(':')[1]}, {first['objective']}, {first['steps']} steps, {network}"
                 if network == "untrained" and column == "nearest_to_damaged":
                     continue
                 axis.plot(own["width"], own[column], style, color=colour, marker=".", label=name)
