@@ -73,7 +73,6 @@ class Along(Callback):
 
 def one(words: list[str], objective: str, sigma: float) -> pd.DataFrame:
     """Train a run, or take it where it is finished; its measurements, a row a validation."""
-    run_dir = SWEEP / f"{objective}-{sigma:g}"
     with initialize_config_dir(conf_dir(), version_base="1.3"):
         cfg = compose(
             "train",
@@ -81,11 +80,13 @@ def one(words: list[str], objective: str, sigma: float) -> pd.DataFrame:
                 *words,
                 f"objective={objective}",
                 f"data.noise_sigma={sigma}",
-                f"run_dir={run_dir}",
                 "logger.mode=disabled",
+                "run_dir=unknown",
             ],
         )
-    path = SWEEP / f"{run_dir.name}.csv"
+    name = Path(str(cfg.data.get("root") or cfg.category.name)).name
+    cfg.run_dir = str(SWEEP / f"{name}-{objective}-{sigma:g}-seed{cfg.seed}")
+    path = Path(f"{cfg.run_dir}.csv")
     path.parent.mkdir(parents=True, exist_ok=True)
     # The callback is no part of the configuration: what a run is does not change by being looked at.
     watched = Along(path, instantiate(cfg.score, _convert_="all"))
