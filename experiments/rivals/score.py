@@ -151,7 +151,7 @@ def markdown(found: pd.DataFrame) -> str:
             continue
         own = runs[runs["budget_s"].isna() | (runs["budget_s"] == shared)]
         longest = runs[(runs["budget_s"] > shared) & (runs["budget_s"] == runs["budget_s"].max())]
-        cells = [str(dataset), str(rival), str(len(own)), _trained(own)]
+        cells = [str(dataset), str(rival), str(own["seed"].nunique() or "–"), _trained(own)]
         cells += [_cell(own[name]) for name in ("pixel_auroc", "image_auroc_own", "image_auroc_max")]
         cells += [_trained(longest), *(_cell(longest[name]) for name in ("pixel_auroc", "image_auroc_own"))]
         cells += [_cell(own["latency_ms"], 0), _cell(own["parameters"].head(1) / 1e6, 2), _cell(own["peak_rss_mib"], 0)]
