@@ -96,8 +96,8 @@ def run(name: str, budget_s: float, root: Path, side: int, seed: int, textures: 
     asked = [f"side={side}", f"batch={_BATCH[name]}", f"anomalib={anomalib.__version__}"]
     if (folder / "facts.json").is_file():
         before = json.loads((folder / "facts.json").read_text())
-        if before["words"] != asked:
-            raise SystemExit(f"{folder} was trained with {before['words']}, not {asked}; move it away")
+        if before.get("words") != asked:
+            raise SystemExit(f"{folder} was trained with {before.get('words')}, not {asked}; move it away")
         if "absent" not in before:
             print(f"{folder} is there")
             return folder
@@ -184,6 +184,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--textures", type=Path, help="pictures of something else, for draem")
     asked = parser.parse_args()
+    if not 0 < asked.budget < float("inf"):
+        parser.error(f"budget (={asked.budget:g}) must be positive and finite")
     run(asked.name, asked.budget, asked.root.resolve(), asked.side, asked.seed, asked.textures)
 
 

@@ -139,6 +139,13 @@ def main(arguments: list[str] | None = None, out: Path = HERE) -> None:
     table = pd.concat([one(words, objective, sigma) for objective in OBJECTIVES for sigma in SIGMAS])
     table.round(6).to_csv(out / MEASURED, index=False)
     draw(table, out / "along.png")
+    late = table[table["step"] >= table["step"].max() / 4]
+    for (objective, sigma), own in late.groupby(["objective", "noise_sigma"], sort=False):
+        ranks = own[["idempotence", "jacobian", "test_pixel_auroc"]].corr("spearman")["test_pixel_auroc"]
+        print(
+            f"{objective}, σ = {sigma:g}: from a quarter of the steps on, AUROC's rank correlation with idempotence "
+            f"{ranks['idempotence']:.2f}, with the Jacobian {ranks['jacobian']:.2f}"
+        )
     last = table.groupby(["objective", "noise_sigma"], sort=False).tail(1)
     print(last.drop(columns=["git_commit"]).to_string(index=False))
 

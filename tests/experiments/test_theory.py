@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
-from experiments.theory import along, cases, fields, moments, orthogonality, premise
+from experiments.theory import along, cases, fields, moments, orthogonality, premise, spread
+from fae.module import FilteringAutoencoder
 from tests.conftest import write_tiny
 
 
@@ -62,6 +64,15 @@ def test_orthogonality(sweep: Path, tmp_path: Path) -> None:
     clean = table[table["width"] == 0]
     assert (clean["nearest_to_damaged"] == 1).all(), "undamaged, an image is nearest to itself"
     assert (table["trials"] == 2 * table["images"]).all()
+
+
+def test_a_constant_has_no_spread(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = str(sweep / "filter-elastic")
+    found = spread.main([run, "--images", "3"])
+    assert found["count"].max() == 3
+    assert (found["over_pixels"] > 1e-4).all()
+    monkeypatch.setattr(FilteringAutoencoder, "forward", lambda self, image: torch.full_like(image, 0.25))
+    assert (spread.main([run])[["over_images", "over_pixels"]] == 0).all().all()
 
 
 def test_along(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

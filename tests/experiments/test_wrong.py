@@ -13,6 +13,7 @@ WRONG = {
     "theory.premise": ["nowhere"],
     "theory.moments": ["nowhere"],
     "theory.orthogonality": ["nowhere"],
+    "theory.spread": ["nowhere"],
     "theory.along": ["category=nowhere"],
     "figures.figures": ["detections", "nowhere", "--out", "found.png"],
     "tables.tables": ["nowhere"],
