@@ -18,6 +18,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from fae.allocator import keep_freed_memory
 from fae.config import arguments, check_callbacks, check_leaves, check_root, conf_dir, nearest, register
 
 Task = Callable[[DictConfig], Any]
@@ -59,6 +60,7 @@ def run(task: Task, config_name: str, prepare: Callable[[Task], Task] = lambda t
         check_root(cfg, config_name)
         check_callbacks(cfg)
         check_leaves(cfg)
+        keep_freed_memory()  # here, as a launcher may have begun another process
         return task(cfg)
 
     with plainly():

@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from fae import cli
+from fae.allocator import keep_freed_memory
 from fae.assembly import build_module, build_trainer, facts, launched, load_checkpoint, predict, quiet
 from fae.config import register
 from fae.data.module import DataModule
@@ -201,6 +202,7 @@ def _begin(
 def _in_process(plain: dict[str, Any], sweep_dir: str | None, command: list[str]) -> dict[str, Any]:
     """One of several processes of a run; `plain` is its whole configuration."""
     register()
+    keep_freed_memory()
     try:
         return _train(OmegaConf.create(plain), sweep_dir, command)
     except cli.MENDABLE as error:

@@ -8,6 +8,7 @@ ROOT = Path(fae.__file__).parent
 # Imports go down only; rooms on one floor do not know each other.
 FLOORS = {
     "fae.types": 0,
+    "fae.allocator": 0,
     "fae.files": 0,
     "fae.image": 0,
     "fae.config": 0,

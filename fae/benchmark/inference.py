@@ -8,11 +8,16 @@ import torch
 from torch import Tensor
 
 from fae.benchmark.floor import PRODUCT, operations, product
-from fae.benchmark.subject import Subject
+from fae.benchmark.process import aside
+from fae.benchmark.subject import Subject, subject_of
 from fae.benchmark.timing import Work, in_turn, summary
+from fae.identity import resolved
 from fae.model.folded import fold_batch_norm
 from fae.module import FilteringAutoencoder
 from fae.score.score import image_scores
+
+NETWORK, WHOLE, PLAIN = "network", "from bytes to map and score", "plain: network"
+GIVEN_BACK = "network, freed memory given back to the system"
 
 
 def inference(
@@ -32,22 +37,25 @@ def inference(
     device = subject.device
     module = subject.module()
     fold_batch_norm(module.model)
-    plain = subject.module().model.to(memory_format=torch.contiguous_format).eval()
+    cfg = resolved(subject.cfg)
     found = []
     for side in sides:
         for batch in batches:
             image = subject.images(batch, side)
-            ready = (image.to(device).float() / 255).contiguous(memory_format=torch.channels_last)
+            ready = _ready(subject, batch, side)
             work: dict[str, Work] = {
-                "network": partial(reconstruct, subject, module, ready),
-                "from bytes to map and score": partial(score, subject, module, image),
-                "plain: network": partial(plain_reconstruct, plain, ready.contiguous()),
+                NETWORK: partial(reconstruct, subject, module, ready),
+                WHOLE: partial(score, subject, module, image),
             }
             work[PRODUCT], flop_of_product = product(device, subject.dtype)
-            times = {name: summary(values) for name, values in in_turn(work, device, seconds).items()}
+            with (
+                aside(_network, cfg, batch, side, keep=False) as work[GIVEN_BACK],
+                aside(_plain, cfg, batch, side, keep=False) as work[PLAIN],
+            ):
+                times = {name: summary(values) for name, values in in_turn(work, device, seconds).items()}
             rate = flop_of_product / times.pop(PRODUCT)["median_ms"] * 1e3
             flop = sum(one.flop for one in operations(module.model, ready.shape, subject.dtype, training=False))
-            network = times["network"]["median_ms"] / 1e3
+            network = times[NETWORK]["median_ms"] / 1e3
             found.append(
                 {
                     "batch": batch,
@@ -56,7 +64,7 @@ def inference(
                     "tflop": flop / 1e12,
                     "matrix_gflop_per_s": rate / 1e9,
                     "share_of_matrix_rate": flop / network / rate,
-                    "speedup_over_plain": times["plain: network"]["median_ms"] / times["network"]["median_ms"],
+                    "speedup_over_plain": times[PLAIN]["median_ms"] / times[NETWORK]["median_ms"],
                 }
             )
     return found
@@ -69,13 +77,6 @@ def reconstruct(subject: Subject, module: FilteringAutoencoder, image: Tensor) -
     return reconstruction
 
 
-def plain_reconstruct(model: torch.nn.Module, image: Tensor) -> Tensor:
-    """The network as one first runs it."""
-    with torch.no_grad():
-        reconstruction: Tensor = model(image)
-    return reconstruction
-
-
 def score(subject: Subject, module: FilteringAutoencoder, image: Tensor) -> tuple[Tensor, Tensor]:
     """Bytes `(B, 3, H, W)` on the host to anomaly maps `(B, 1, H, W)` and image scores `(B,)`, there as well."""
     with torch.inference_mode():
@@ -84,3 +85,24 @@ def score(subject: Subject, module: FilteringAutoencoder, image: Tensor) -> tupl
         maps = subject.score.anomaly_map(residual)
         inside = torch.ones_like(maps, dtype=torch.bool)
         return maps.cpu(), image_scores(subject.score.image_score, maps, inside).cpu()
+
+
+def _ready(subject: Subject, batch: int, side: int) -> Tensor:
+    """Images as the network wants them, `(batch, 3, side, side)`."""
+    image = subject.images(batch, side).to(subject.device).float() / 255
+    return image.contiguous(memory_format=torch.channels_last)
+
+
+def _network(plain: dict[str, Any], batch: int, side: int) -> Work:
+    subject = subject_of(plain)
+    module = subject.module()
+    fold_batch_norm(module.model)
+    return partial(reconstruct, subject, module, _ready(subject, batch, side))
+
+
+def _plain(plain: dict[str, Any], batch: int, side: int) -> Work:
+    """The network as one first runs it."""
+    subject = subject_of(plain)
+    model = subject.module().model.to(memory_format=torch.contiguous_format).eval()
+    image = _ready(subject, batch, side).contiguous()
+    return torch.no_grad()(partial(model, image))

@@ -1,10 +1,8 @@
 """What a piece of work needs at its peak, in a process of its own: nothing else can hide in it."""
 
-import multiprocessing
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from omegaconf import DictConfig
 
 from fae.benchmark.inference import reconstruct
 from fae.benchmark.plain import plain_step
+from fae.benchmark.process import in_process
 from fae.benchmark.subject import subject_of
 from fae.identity import resolved
 from fae.model.folded import fold_batch_norm
@@ -61,20 +60,13 @@ def highest_anonymous() -> Iterator[list[int]]:
         watcher.join()
 
 
-def in_process(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function of a module returns in a fresh process.
-
-    Raises:
-        BrokenProcessPool: the process ended without an answer, as when memory is short.
-    """
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(function, *arguments).result()
-
-
 def memory(cfg: DictConfig, batches: list[int], sides: list[int]) -> dict[str, int]:
     """Bytes at the peak beyond those of the process with its network, each piece of work in a fresh process."""
     plain = resolved(cfg)
-    found = {name: in_process(_training_peak, plain, name == "plain: step") for name in ("step", "plain: step")}
+    found = {
+        "step": in_process(_training_peak, plain, False),
+        "plain: step": in_process(_training_peak, plain, True, keep=False),
+    }
     for side in sides:
         for batch in batches:
             found[f"inference, {batch} × {side}×{side}"] = in_process(_inference_peak, plain, batch, side)

@@ -7,6 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
+from fae.benchmark.inference import NETWORK, WHOLE
+from fae.benchmark.inference import PLAIN as PLAIN_NETWORK
 from fae.benchmark.scale import exponent
 from fae.benchmark.training import BARE, PLAIN, STEP
 
@@ -71,7 +73,7 @@ def _training(axes: Axes, result: dict[str, Any]) -> None:
 def _inference(axes: Axes, result: list[dict[str, Any]]) -> None:
     names, values, colours, labels = [], [], [], []
     for one in result:
-        for name, colour in (("plain: network", _PLAIN), ("network", _OURS), ("from bytes to map and score", _OURS)):
+        for name, colour in ((PLAIN_NETWORK, _PLAIN), (NETWORK, _OURS), (WHOLE, _OURS)):
             times = one["times"][name]
             names.append(f"{name}, {one['batch']} × {one['side']}²")
             values.append(times["median_ms"] / one["batch"])

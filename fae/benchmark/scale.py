@@ -16,7 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
 from fae.benchmark.inference import reconstruct
-from fae.benchmark.memory import highest_anonymous, in_process, peak
+from fae.benchmark.memory import highest_anonymous, peak
+from fae.benchmark.process import in_process
 from fae.benchmark.subject import subject_of
 from fae.benchmark.timing import AT_LEAST, timed
 from fae.config import register

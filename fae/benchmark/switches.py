@@ -7,12 +7,15 @@ import torch
 from torch import nn
 from torch._dynamo.utils import counters
 
-from fae.benchmark.subject import Subject
+from fae.benchmark.process import aside
+from fae.benchmark.subject import Subject, subject_of
 from fae.benchmark.timing import Work, in_turn, summary
+from fae.identity import resolved
 from fae.model.convolution import Conv2d, ConvTranspose2d
 from fae.types import Batch
 
 AS_IT_IS = "as it is"
+GIVEN_BACK = "freed memory given back to the system"
 COMPILED = "compiled, with the library's weight gradients"
 
 
@@ -37,7 +40,8 @@ def switches(subject: Subject, seconds: float) -> dict[str, Any]:
     work[COMPILED] = _step(subject, batch, prepare=_compiled)
     if subject.device.type == "cuda":
         work[f"{COMPILED}, with CUDA graphs"] = _step(subject, batch, prepare=_graphs)
-    times = {name: summary(values) for name, values in in_turn(work, subject.device, seconds).items()}
+    with aside(_as_it_is, resolved(subject.cfg), keep=False) as work[GIVEN_BACK]:
+        times = {name: summary(values) for name, values in in_turn(work, subject.device, seconds).items()}
     now = times[AS_IT_IS]["median_ms"]
     gains = {name: now / values["median_ms"] - 1 for name, values in times.items() if name != AS_IT_IS}
     return {"times": times, "gain": gains} | _compilations(subject, batch)
@@ -70,6 +74,11 @@ def _step(
         optimizer.step()
 
     return step
+
+
+def _as_it_is(plain: dict[str, Any]) -> Work:
+    subject = subject_of(plain)
+    return _step(subject, subject.batch())
 
 
 def _contiguous(model: nn.Module) -> nn.Module:

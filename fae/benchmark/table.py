@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
+from fae.benchmark.inference import NETWORK
 from fae.benchmark.scale import exponent
 from fae.benchmark.training import STEP
 
@@ -66,7 +67,7 @@ def _training(result: dict[str, Any]) -> list[Table]:
 def _inference(result: list[dict[str, Any]]) -> list[Table]:
     rows = [
         (f"{one['batch']} × {one['side']}×{one['side']}", name, t["median_ms"], t["p95_ms"], t["rounds"])
-        + ((_percent(one["share_of_matrix_rate"]),) if name == "network" else ("",))
+        + ((_percent(one["share_of_matrix_rate"]),) if name == NETWORK else ("",))
         for one in result
         for name, t in one["times"].items()
     ]

@@ -19,7 +19,8 @@ from omegaconf import OmegaConf
 from fae.assembly import build_trainer
 from fae.benchmark.floor import PRODUCT, Machine, bandwidth, operations, product
 from fae.benchmark.plain import PlainImages, plain_auroc, plain_batches, plain_step
-from fae.benchmark.subject import Subject
+from fae.benchmark.process import aside
+from fae.benchmark.subject import Subject, subject_of
 from fae.benchmark.timing import AT_LEAST, AT_MOST, Work, shuffled, summary, timed
 from fae.identity import resolved
 from fae.metric.streaming import StreamingPixelMetrics
@@ -110,11 +111,7 @@ def training(subject: Subject, folder: Path, seconds: float) -> dict[str, Any]:
     """
     data, device = subject.data, subject.device
     parts = _Parts(subject)
-    crop = data.stages[-1]
-    paths = [sample.path for sample in data.train.samples]
-    batches = plain_batches(PlainImages(paths, data.image_size or crop, crop), data.batch_size)
     work: dict[str, Work] = {
-        PLAIN: plain_step(subject.module().model, parts.module.objective, batches, device),
         "optimiser": parts.optimizer.step,
         "data: gather and send": lambda: next(parts.raw),
         "crop, augmentation and corruption": parts.prepare,
@@ -123,9 +120,10 @@ def training(subject: Subject, folder: Path, seconds: float) -> dict[str, Any]:
     }
     bytes_per_s = bandwidth(device)
     work[PRODUCT], flop_of_product = product(device, subject.dtype)
-    turns = Turns(work, device, seconds)
-    _fit(subject, turns, folder)
-    shape = (data.batch_size, 3, *crop)
+    with aside(_plain, resolved(subject.cfg), keep=False) as work[PLAIN]:
+        turns = Turns(work, device, seconds)
+        _fit(subject, turns, folder)
+    shape = (data.batch_size, 3, *data.stages[-1])
     found = operations(subject.module().model, shape, subject.dtype, training=True)
     times = {name: summary(values) for name, values in turns.times.items()}
     median = {name: values["median_ms"] / 1e3 for name, values in times.items()}
@@ -152,6 +150,16 @@ def training(subject: Subject, folder: Path, seconds: float) -> dict[str, Any]:
         )
         - 1,
     }
+
+
+def _plain(plain: dict[str, Any]) -> Work:
+    subject = subject_of(plain)
+    data = subject.data
+    crop = data.stages[-1]
+    paths = [sample.path for sample in data.train.samples]
+    batches = plain_batches(PlainImages(paths, data.image_size or crop, crop), data.batch_size)
+    module = subject.module()
+    return plain_step(module.model, module.objective, batches, subject.device)
 
 
 class _Parts:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from fae.benchmark import scale
 from fae.benchmark.__main__ import benchmark
-from fae.benchmark.switches import COMPILED
+from fae.benchmark.switches import COMPILED, GIVEN_BACK
 from fae.benchmark.training import BARE, PLAIN, STEP
 from fae.config import conf_dir, register
 
@@ -83,7 +83,7 @@ def test_scale_memory_and_data(tiny: Path, tmp_path: Path, monkeypatch: pytest.M
 def test_switches(tiny: Path, tmp_path: Path) -> None:
     result = run(tiny, tmp_path / "out", "benchmark.parts=[switches]")["switches"]
     assert set(result["gain"]) == {
-        *("contiguous memory", "the library's weight gradients", "optimiser without fused kernel", COMPILED)
+        *("contiguous memory", "the library's weight gradients", "optimiser without fused kernel", COMPILED, GIVEN_BACK)
     }
     assert result["graphs_for_three_crops"] >= 1
 

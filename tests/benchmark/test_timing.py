@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from fae.benchmark import timing
-from fae.benchmark.memory import highest_anonymous, in_process, peak
+from fae.benchmark.memory import highest_anonymous, peak
+from fae.benchmark.process import in_process
 from fae.benchmark.scale import exponent
 from fae.benchmark.timing import in_turn, shuffled, summary, timed
 
