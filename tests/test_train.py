@@ -23,7 +23,7 @@ from PIL import Image
 from fae.module import FilteringAutoencoder
 from fae.train import train
 from fae.types import Batch
-from tests.conftest import compose_train, write_tiny
+from tests.conftest import REAL, compose_train, with_real_images, write_tiny
 
 Build = Callable[..., DictConfig]
 
@@ -438,16 +438,13 @@ def test_the_bare_command_runs_at_full_size(tmp_path: Path) -> None:
     assert metrics["steps"] == 1
 
 
-PIPED = Path(os.environ.get("FAE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "piped"
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(not PIPED.is_dir(), reason=f"real images are not at {PIPED}; set FAE_TEST_DATA")
+@with_real_images
 def test_quick_preset_on_real_images(tmp_path: Path) -> None:
     torch.set_num_threads(os.cpu_count() or 1)
     metrics = train(
         compose_train(
-            *("experiment=quick", "data=folder", f"data.root={PIPED / 'PA_FLR01_TL'}", "category=generic"),
+            *("experiment=quick", "data=folder", f"data.root={REAL / 'piped' / 'PA_FLR01_TL'}", "category=generic"),
             f"run_dir={tmp_path / 'run'}",
         )
     )
