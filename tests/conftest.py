@@ -18,7 +18,9 @@ from fae.config import conf_dir, register
 
 os.environ.pop("MVTEC_AD_ROOT", None)
 REAL = Path(os.environ.get("FAE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
-with_real_images = pytest.mark.skipif(not REAL.is_dir(), reason=f"real images are not at {REAL}; set FAE_TEST_DATA")
+with_real_images = pytest.mark.skipif(
+    not (REAL / "piped").is_dir(), reason=f"real images are not at {REAL}; set FAE_TEST_DATA"
+)
 # Tiny tensors: more threads only wait for each other. Subprocesses inherit it.
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)

@@ -14,8 +14,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from fae.benchmark.memory import in_process, peak
+from fae.benchmark.memory import peak
 from fae.benchmark.plain import plain_auroc
+from fae.benchmark.process import in_process
 from fae.environment import environment, git_commit
 from fae.metric.auroc import auroc
 from fae.metric.pixel import exact

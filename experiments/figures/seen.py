@@ -89,7 +89,7 @@ def grid(rows: Sequence[Sequence[NDArray[np.generic]]], columns: Sequence[str], 
     for i, (pictures, title) in enumerate(zip(rows, titles, strict=True)):
         for j, picture in enumerate(pictures):
             axis: Axes = axes[i, j]
-            axis.imshow(picture, cmap="gray", vmin=0, vmax=1 if picture.ndim == 2 else None, interpolation="nearest")
+            axis.imshow(picture, cmap="gray", vmin=0, vmax=1 if picture.ndim == 2 else None, interpolation="auto")
             axis.set_xticks([])
             axis.set_yticks([])
             for spine in axis.spines.values():

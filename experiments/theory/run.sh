@@ -2,6 +2,7 @@
 # Every CSV and picture of README.md: a quarter of an hour on one core without the seven trainings, which repeated calls skip.
 #   PIPED=… MVTEC=… experiments/theory/run.sh
 set -eu
+: "${PIPED:?}" "${MVTEC:?}"
 python=${PYTHON:-.venv/bin/python}
 run() { "$python" -m "experiments.theory.$1" "${@:2}"; }
 quick=(experiment=quick data=folder category=generic)

@@ -1,6 +1,7 @@
 """Latency of scoring images: the network alone, and from bytes to anomaly map and score."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -35,8 +36,7 @@ def inference(
         for each, `times` by name and the share of the matrix rate that the network reaches.
     """
     device = subject.device
-    module = subject.module()
-    fold_batch_norm(module.model)
+    module = _folded(subject)
     cfg = resolved(subject.cfg)
     found = []
     for side in sides:
@@ -48,10 +48,10 @@ def inference(
                 WHOLE: partial(score, subject, module, image),
             }
             work[PRODUCT], flop_of_product = product(device, subject.dtype)
-            with (
-                aside(_network, cfg, batch, side, keep=False) as work[GIVEN_BACK],
-                aside(_plain, cfg, batch, side, keep=False) as work[PLAIN],
-            ):
+            with ExitStack() as stack:
+                work[PLAIN] = stack.enter_context(aside(_plain, cfg, batch, side, device=device))
+                if device.type == "cpu":
+                    work[GIVEN_BACK] = stack.enter_context(aside(_network, cfg, batch, side, device=device))
                 times = {name: summary(values) for name, values in in_turn(work, device, seconds).items()}
             rate = flop_of_product / times.pop(PRODUCT)["median_ms"] * 1e3
             flop = sum(one.flop for one in operations(module.model, ready.shape, subject.dtype, training=False))
@@ -87,6 +87,12 @@ def score(subject: Subject, module: FilteringAutoencoder, image: Tensor) -> tupl
         return maps.cpu(), image_scores(subject.score.image_score, maps, inside).cpu()
 
 
+def _folded(subject: Subject) -> FilteringAutoencoder:
+    module = subject.module()
+    fold_batch_norm(module.model)
+    return module
+
+
 def _ready(subject: Subject, batch: int, side: int) -> Tensor:
     """Images as the network wants them, `(batch, 3, side, side)`."""
     image = subject.images(batch, side).to(subject.device).float() / 255
@@ -95,9 +101,7 @@ def _ready(subject: Subject, batch: int, side: int) -> Tensor:
 
 def _network(plain: dict[str, Any], batch: int, side: int) -> Work:
     subject = subject_of(plain)
-    module = subject.module()
-    fold_batch_norm(module.model)
-    return partial(reconstruct, subject, module, _ready(subject, batch, side))
+    return partial(reconstruct, subject, _folded(subject), _ready(subject, batch, side))
 
 
 def _plain(plain: dict[str, Any], batch: int, side: int) -> Work:

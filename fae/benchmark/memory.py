@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
+from fae.allocator import give_back_freed_memory
 from fae.benchmark.inference import reconstruct
 from fae.benchmark.plain import plain_step
 from fae.benchmark.process import in_process
@@ -34,6 +35,7 @@ def peak(device: torch.device) -> Iterator[list[int]]:
         yield found
         found.append(torch.cuda.max_memory_allocated(device) - before)
     else:
+        give_back_freed_memory()  # with what the block would use again, its need would not show
         Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
         before = resident("VmRSS")
         yield found
@@ -43,6 +45,7 @@ def peak(device: torch.device) -> Iterator[list[int]]:
 @contextmanager
 def highest_anonymous() -> Iterator[list[int]]:
     """Bytes of memory of this process's own at its highest, looked at twenty times a second, as `peak`."""
+    give_back_freed_memory()
     found: list[int] = [resident("RssAnon")]
     over = threading.Event()
 

@@ -1,6 +1,7 @@
 """What each switch of a training step gains: the step as it is, and with one switch turned over, in turn."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -40,7 +41,10 @@ def switches(subject: Subject, seconds: float) -> dict[str, Any]:
     work[COMPILED] = _step(subject, batch, prepare=_compiled)
     if subject.device.type == "cuda":
         work[f"{COMPILED}, with CUDA graphs"] = _step(subject, batch, prepare=_graphs)
-    with aside(_as_it_is, resolved(subject.cfg), keep=False) as work[GIVEN_BACK]:
+    with ExitStack() as stack:
+        if subject.device.type == "cpu":
+            given_back = aside(_as_it_is, resolved(subject.cfg), device=subject.device)
+            work[GIVEN_BACK] = stack.enter_context(given_back)
         times = {name: summary(values) for name, values in in_turn(work, subject.device, seconds).items()}
     now = times[AS_IT_IS]["median_ms"]
     gains = {name: now / values["median_ms"] - 1 for name, values in times.items() if name != AS_IT_IS}

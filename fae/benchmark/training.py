@@ -120,7 +120,7 @@ def training(subject: Subject, folder: Path, seconds: float) -> dict[str, Any]:
     }
     bytes_per_s = bandwidth(device)
     work[PRODUCT], flop_of_product = product(device, subject.dtype)
-    with aside(_plain, resolved(subject.cfg), keep=False) as work[PLAIN]:
+    with aside(_plain, resolved(subject.cfg), device=device) as work[PLAIN]:
         turns = Turns(work, device, seconds)
         _fit(subject, turns, folder)
     shape = (data.batch_size, 3, *data.stages[-1])

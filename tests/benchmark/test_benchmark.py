@@ -11,9 +11,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 from PIL import Image
 
-from fae.benchmark import scale
+from fae.benchmark import scale, switches
 from fae.benchmark.__main__ import benchmark
-from fae.benchmark.switches import COMPILED, GIVEN_BACK
+from fae.benchmark.inference import GIVEN_BACK, NETWORK, WHOLE
+from fae.benchmark.inference import PLAIN as PLAIN_NETWORK
+from fae.benchmark.switches import COMPILED
 from fae.benchmark.training import BARE, PLAIN, STEP
 from fae.config import conf_dir, register
 
@@ -59,6 +61,7 @@ def test_all_of_a_step(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert floor["arithmetic_ms"] == pytest.approx(floor["tflop"] * 1e6 / floor["matrix_gflop_per_s"])
     assert floor["floor_ms"] >= max(floor["arithmetic_ms"], floor["memory_ms"]) * (1 - 1e-9)
     assert [(one["batch"], one["side"]) for one in result["inference"]] == [(1, 32), (2, 32)]
+    assert all(set(one["times"]) == {NETWORK, WHOLE, GIVEN_BACK, PLAIN_NETWORK} for one in result["inference"])
     # Two rounds of three convolutions a decoder's stage, and so on: every convolution of the network is there.
     assert sum(one["count"] for one in result["layers"]) == 3 * 2 + 4 * 7 + 3 * 3 + 1
     shown = capsys.readouterr().out
@@ -83,7 +86,13 @@ def test_scale_memory_and_data(tiny: Path, tmp_path: Path, monkeypatch: pytest.M
 def test_switches(tiny: Path, tmp_path: Path) -> None:
     result = run(tiny, tmp_path / "out", "benchmark.parts=[switches]")["switches"]
     assert set(result["gain"]) == {
-        *("contiguous memory", "the library's weight gradients", "optimiser without fused kernel", COMPILED, GIVEN_BACK)
+        *(
+            "contiguous memory",
+            "the library's weight gradients",
+            "optimiser without fused kernel",
+            COMPILED,
+            switches.GIVEN_BACK,
+        )
     }
     assert result["graphs_for_three_crops"] >= 1
 
