@@ -86,13 +86,11 @@ def test_scale_memory_and_data(tiny: Path, tmp_path: Path, monkeypatch: pytest.M
 def test_switches(tiny: Path, tmp_path: Path) -> None:
     result = run(tiny, tmp_path / "out", "benchmark.parts=[switches]")["switches"]
     assert set(result["gain"]) == {
-        *(
-            "contiguous memory",
-            "the library's weight gradients",
-            "optimiser without fused kernel",
-            COMPILED,
-            switches.GIVEN_BACK,
-        )
+        "contiguous memory",
+        "the library's weight gradients",
+        "optimiser without fused kernel",
+        COMPILED,
+        switches.GIVEN_BACK,
     }
     assert result["graphs_for_three_crops"] >= 1
 
