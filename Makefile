@@ -2,7 +2,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: install train test test-slow rivals slurm-test browser lint type check golden lock clean
+.PHONY: install train test test-slow rivals rivals-test slurm-test browser lint type check golden lock clean
 
 install: $(STAMP)
 
@@ -26,6 +26,9 @@ browser:  ## the test of the report's page drives it
 rivals:  ## anomalib in an environment of its own, for experiments/rivals
 	test -x .venv-rivals/bin/python || python3 -m venv .venv-rivals
 	.venv-rivals/bin/python -m pip install --quiet -r experiments/rivals/requirements.txt
+
+rivals-test: install rivals  ## what runs in that environment
+	$(PYTHON) -m pytest -m rivals -rs
 
 slurm-test: install  ## as root on Debian: starts a SLURM of one node, and keeps its log in experiments/slurm
 	experiments/slurm/test.sh
