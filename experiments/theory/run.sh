@@ -19,5 +19,5 @@ run orthogonality multirun/fig9/*FVN01* multirun/fig9_longer/*FVN01* multirun/fi
 "$python" -m fae.train -m experiment=quick objective=filter data=mvtec category=screw seed=0 "data.root=$MVTEC" logger.mode=disabled hydra.sweep.dir=multirun/fig9_screw
 mkdir -p benchmarks/fig9_screw
 run orthogonality multirun/fig9_screw/mvtec* --repeats 1 --out benchmarks/fig9_screw
-for kind in csv png; do cp "benchmarks/fig9_screw/orthogonality.$kind" "$here/orthogonality_screw.$kind"; done
+for kind in csv png; do cp "benchmarks/fig9_screw/orthogonality.$kind" "experiments/theory/orthogonality_screw.$kind"; done
 run along "${quick[@]}" "data.root=$PIPED/PA_FVN01_TL"
