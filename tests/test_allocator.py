@@ -23,7 +23,6 @@ def _page_faults() -> float:
     return median(found[20:])
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such setting")
 def test_a_freed_tensor_is_used_again() -> None:
     given_back = in_process(_page_faults, keep=False)
     assert given_back > 10  # of large pages

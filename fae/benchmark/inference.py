@@ -42,7 +42,7 @@ def inference(
     for side in sides:
         for batch in batches:
             image = subject.images(batch, side)
-            ready = _ready(subject, batch, side)
+            ready = _ready(subject, image)
             work: dict[str, Work] = {
                 NETWORK: partial(reconstruct, subject, module, ready),
                 WHOLE: partial(score, subject, module, image),
@@ -93,20 +93,19 @@ def _folded(subject: Subject) -> FilteringAutoencoder:
     return module
 
 
-def _ready(subject: Subject, batch: int, side: int) -> Tensor:
-    """Images as the network wants them, `(batch, 3, side, side)`."""
-    image = subject.images(batch, side).to(subject.device).float() / 255
-    return image.contiguous(memory_format=torch.channels_last)
+def _ready(subject: Subject, image: Tensor) -> Tensor:
+    """Bytes `(B, 3, H, W)` as the network wants them: float32 in [0, 1], channels last, on the device."""
+    return (image.to(subject.device).float() / 255).contiguous(memory_format=torch.channels_last)
 
 
 def _network(plain: dict[str, Any], batch: int, side: int) -> Work:
     subject = subject_of(plain)
-    return partial(reconstruct, subject, _folded(subject), _ready(subject, batch, side))
+    return partial(reconstruct, subject, _folded(subject), _ready(subject, subject.images(batch, side)))
 
 
 def _plain(plain: dict[str, Any], batch: int, side: int) -> Work:
     """The network as one first runs it."""
     subject = subject_of(plain)
     model = subject.module().model.to(memory_format=torch.contiguous_format).eval()
-    image = _ready(subject, batch, side).contiguous()
+    image = _ready(subject, subject.images(batch, side)).contiguous()
     return torch.no_grad()(partial(model, image))
