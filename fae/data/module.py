@@ -1,6 +1,6 @@
 import itertools
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from fae.data.augment import augment
+from fae.data.copies import copies
 from fae.data.crop import as_size, crop_size, crop_stages, random_crop
 from fae.data.decoded import Shape, decoded
 from fae.data.fit import ASPECTS, content_size, fit, fit_mask
@@ -73,7 +74,8 @@ class DataModule(lightning.LightningDataModule):
         rotate: see `fae.data.augment.augment`; so are the flips.
         flip_horizontal: mirroring left and right is admissible.
         flip_vertical: mirroring top and bottom is admissible.
-        val_fraction: part of the training images that is held out, at least two images.
+        val_fraction: part of the training images that is held out, at least two images; copies of them are no part of
+            training either.
         val_corruptions: corrupted copies of each held-out image.
         folds: hold out one of so many equal parts of the training images, in place of `val_fraction`.
         fold: which part, from 0; a run each for all of them has held out every image once.
@@ -151,7 +153,8 @@ class DataModule(lightning.LightningDataModule):
         """Decode every image and mask, once, so that a bad file is an error before training starts.
 
         Raises:
-            ValueError: a file is unreadable, sizes differ, or a mask does not fit its image.
+            ValueError: a file is unreadable, sizes differ, a mask does not fit its image, or nothing is left
+                to learn from.
         """
         if hasattr(self, "train"):
             return
@@ -166,12 +169,31 @@ class DataModule(lightning.LightningDataModule):
             )
         else:
             held_out = order[self.fold :: self.folds]
-        self.val = self.decode([samples[i] for i in sorted(held_out)])
-        self.train = self.decode([samples[i] for i in sorted(set(order) - set(held_out))])
-        self.test = self.decode(self.index.test)
+        val = [samples[i] for i in sorted(held_out)]
+        train = self._without_copies([samples[i] for i in sorted(set(order) - set(held_out))], val)
+        self.val, self.train, self.test = self.decode(val), self.decode(train), self.decode(self.index.test)
         self.mask, self.has_mask = self._decode_masks()
         height, width = self.train.image.shape[-2:]
         self.stages = crop_stages(self.crop_sizes, (height, width))
+
+    def _without_copies(self, train: list[Sample], val: list[Sample]) -> list[Sample]:
+        """Leave out of training what is held out under another name; say so, and which test images are learned from."""
+        held_out, test = [sample.path for sample in val], [sample.path for sample in self.index.test]
+        if twins := set(copies(held_out, [sample.path for sample in train])):
+            self._note("{} training image(s) equal held-out ones and are left out of training", twins)
+        kept = [sample for sample in train if sample.path not in twins]
+        if not kept:
+            raise ValueError(
+                f"all {len(train)} training images equal held-out ones ({held_out[0]} …); remove the copies"
+            )
+        if known := copies([*held_out, *(sample.path for sample in kept)], test):
+            self._note("{} test image(s) equal training images, so that the metrics look better than they are", known)
+        return kept
+
+    def _note(self, text: str, paths: Collection[Path]) -> None:
+        """Tell the user, and whoever reads the results."""
+        self.notes.append(f"{text.format(len(paths))}: {', '.join(map(str, sorted(paths)))}")
+        log.warning(self.notes[-1])
 
     def decode(self, samples: Sequence[Sample]) -> Split:
         """Read images and bring them to the size of this data set.
@@ -219,11 +241,10 @@ class DataModule(lightning.LightningDataModule):
             masks.append(mask)
             usable.append(self.index.has_masks and (sample.label == 0 or bool(mask.any())))
         if empty:
-            self.notes.append(
-                f"{len(empty)} mask(s) without any defect pixel: their images keep the label and stay out of the pixel "
-                f"metrics: {', '.join(str(path) for path in empty)}"
+            self._note(
+                "{} mask(s) without any defect pixel: their images keep the label and stay out of the pixel metrics",
+                empty,
             )
-            log.warning(self.notes[-1])
         stacked = np.stack(masks) if masks else np.zeros((0, *self.image_size), np.bool_)
         return torch.from_numpy(stacked).unsqueeze(1), torch.tensor(usable, dtype=torch.bool)
 

@@ -1,3 +1,5 @@
+import re
+import shutil
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -48,6 +50,46 @@ def test_split(build: Callable[..., DataModule]) -> None:
     assert val == {s.path for s in build().val.samples}
     assert len({frozenset(s.path for s in build(seed=seed).val.samples) for seed in range(4)}) > 1
     assert len(build(val_fraction=0.4).val.samples) == 5
+
+
+def names(data: DataModule) -> tuple[set[str], set[str]]:
+    train, val = ({sample.path.name for sample in split.samples} for split in (data.train, data.val))
+    return train, val
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_copy_of_a_held_out_image_is_learned_from(seed: int, build: Callable[..., DataModule], tiny: Path) -> None:
+    """Three images have a twin; the split stays what it would be, but for twins that it would tear apart."""
+    good = tiny / "train/good"
+    for i in range(3):
+        shutil.copyfile(good / f"{i:03d}.png", good / f"{9 + i:03d}.png")
+    data = build(seed=seed, val_fraction=0.3)
+    train, val = names(data)
+    torn = {f"{(int(name[:3]) + 9) % 18:03d}.png" for name in val if int(name[:3]) < 3 or int(name[:3]) > 8}
+    assert train == {f"{i:03d}.png" for i in range(12)} - val - torn
+    held_out = {(good / name).read_bytes() for name in val}
+    assert not held_out & {(good / name).read_bytes() for name in train}
+    left_out = torn - val
+    assert bool(left_out) == bool(data.notes)
+    for name in left_out:
+        assert re.search(f"^{len(left_out)} training image.* left out of training.*{name}", data.notes[0])
+
+
+def test_nothing_but_copies(build: Callable[..., DataModule], tiny: Path) -> None:
+    for path in (tiny / "train/good").iterdir():
+        shutil.copyfile(tiny / "train/good/000.png", path.with_suffix(".new"))
+        path.with_suffix(".new").replace(path)
+    with pytest.raises(ValueError, match="all 10 training images equal held-out ones.*remove the copies"):
+        build()
+
+
+def test_a_test_image_that_was_learned_from_is_told(build: Callable[..., DataModule], tiny: Path) -> None:
+    assert not build().notes
+    shutil.copyfile(tiny / "train/good/004.png", tiny / "test/good/001.png")
+    data = build()
+    (note,) = data.notes
+    assert re.search(r"^1 test image.* equal training images.*test/good/001\.png$", note)
+    assert len(data.train.samples) == 10
 
 
 def test_images_are_kept_as_bytes(build: Callable[..., DataModule]) -> None:
