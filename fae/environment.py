@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import torch
 _PACKAGES = ("fae", "torch", "lightning", "kornia", "numpy", "opencv-python-headless")
 
 
-def environment(device: torch.device) -> dict[str, Any]:
-    """Flat facts for metrics.json."""
+def environment(device: torch.device, packages: Sequence[str] = _PACKAGES) -> dict[str, Any]:
+    """Flat facts for metrics.json, with the versions of the packages."""
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
     else:
@@ -21,7 +22,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "device": f"{device.type} ({name})",
         "threads": torch.get_num_threads(),
         "python_version": platform.python_version(),
-    } | {f"{package.replace('-', '_')}_version": version(package) for package in _PACKAGES}
+    } | {f"{package.replace('-', '_')}_version": version(package) for package in packages}
 
 
 def git_commit() -> str | None:

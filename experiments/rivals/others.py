@@ -1,6 +1,6 @@
 """Train one model of anomalib for so many seconds through its own API, in an environment of its own.
 
-.venv-rivals/bin/python experiments/rivals/others.py draem 120 $PIPED/PA_FVN01_TL --seed 0 --textures $DTD
+.venv-rivals/bin/python -m experiments.rivals.others draem 120 $PIPED/PA_FVN01_TL --seed 0 --textures $DTD
 
 The model has its own losses and augmentation; it gets the same image size and test images, all of train/good, and the
 same clock: the processor time of one thread.
@@ -25,6 +25,8 @@ from anomalib.data import Folder
 from anomalib.engine import Engine
 from anomalib.models import Draem, EfficientAd, Ganomaly, Patchcore
 from lightning.pytorch import Callback, LightningModule, Trainer
+
+from fae.environment import environment, git_commit
 
 SWEEP = Path("multirun/rivals")
 NAMES = ("draem", "ganomaly", "patchcore", "efficientad")
@@ -109,10 +111,8 @@ def run(name: str, budget_s: float, root: Path, side: int, seed: int, textures: 
         "seed": seed,
         "words": asked,
         "budget_s": budget_s,
-        "anomalib_version": anomalib.__version__,
-        "torch_version": torch.__version__,
-        "threads": torch.get_num_threads(),
-    }
+        "git_commit": git_commit(),
+    } | environment(torch.device("cpu"), ("anomalib", "torch", "lightning", "numpy"))
     torch.manual_seed(seed)
     np.random.seed(seed)
     try:

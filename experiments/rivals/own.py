@@ -8,7 +8,8 @@ segmentation share growing crops and their damage as well; the autoencoders see 
 
 The clock is the processor time of one thread: the wall clock of a core of one's own, whatever else the machine does.
 Data are loaded before it starts. Each leaves a folder in multirun/rivals, which experiments.rivals.score reads; with
---watch, along.csv as well: the test AUROC along training, looked at and never used.
+--watch, along.csv as well: the AUROC along training, of the test images, looked at and never used, and of synthetic
+damage in the held-out ones.
 """
 
 import argparse
@@ -159,6 +160,19 @@ def anomaly_maps(rival: Rival, data: DataModule, score: Score) -> Tensor:
         return score.anomaly_map(found)
 
 
+def synthetic_auroc(rival: Rival, data: DataModule, score: Score) -> float:
+    """Pixel AUROC on held-out images with the damage that is learned from, outlined where its mask exceeds a half.
+
+    NaN for a rival that learns from none.
+    """
+    damage, found = [], []
+    with torch.inference_mode():
+        for batch in data.damaged():
+            damage.append(batch.corruption_mask > 0.5)
+            found.append(score.anomaly_map(rival.map(batch.corrupted)))
+    return ranked(torch.cat(found).flatten().numpy(), torch.cat(damage).flatten().numpy())
+
+
 def latency_ms(scored: Callable[[Tensor], Tensor], image: Tensor) -> float:
     """Processor time from one image in memory to its map, the median of many."""
     times = []
@@ -200,8 +214,11 @@ def run(name: str, budget_s: float, words: list[str], watched: bool = False) -> 
             return
         rival.network.eval()
         maps, usable = anomaly_maps(rival, data, score)[data.has_mask], data.mask[data.has_mask]
-        found = ranked(maps.flatten().numpy(), usable.flatten().numpy())
-        seen.append({"step": step, "seconds": seconds, "loss": loss, "test_pixel_auroc": found})
+        found = {
+            "test_pixel_auroc": ranked(maps.flatten().numpy(), usable.flatten().numpy()),
+            "synthetic_pixel_auroc": synthetic_auroc(rival, data, score),
+        }
+        seen.append({"step": step, "seconds": seconds, "loss": loss} | found)
         rival.network.train()
 
     start = time.perf_counter()

@@ -19,7 +19,7 @@ for budget in ${BUDGETS:-120}; do
         try "$python" -m experiments.rivals.own "$rival" "$budget" ${WATCH:-} experiment=quick "${data[@]}" "seed=$seed"
       done
       for rival in ${OTHERS-draem ganomaly patchcore efficientad}; do
-        try "$other" experiments/rivals/others.py "$rival" "$budget" "$root" --seed "$seed" --textures "$DTD"
+        try "$other" -m experiments.rivals.others "$rival" "$budget" "$root" --seed "$seed" --textures "$DTD"
       done
     done
   done

@@ -165,23 +165,28 @@ def along(folder: Path) -> pd.DataFrame:
     for path in sorted(folder.glob("*/along.csv")):
         facts = json.loads((path.parent / "facts.json").read_text())
         name = str(facts["dataset"]).split(":")[1]
-        parts.append(pd.read_csv(path).assign(rival=facts["rival"], dataset=name, seed=facts["seed"]))
+        whose = {"rival": facts["rival"], "dataset": name, "seed": facts["seed"], "budget_s": facts["budget_s"]}
+        parts.append(pd.read_csv(path).assign(**whose))
     return pd.concat(parts) if parts else pd.DataFrame()
 
 
 def draw_along(watched: pd.DataFrame, path: Path) -> None:
-    """Test pixel AUROC against the seconds of training, a panel a set."""
+    """Pixel AUROC against the seconds of training, a panel a set; a pale line is held-out synthetic damage."""
     sets = watched["dataset"].unique()
+    colours = {name: f"C{i}" for i, name in enumerate(ORDER)}
     figure = Figure(figsize=(5.5 * len(sets), 4.2), layout="constrained")
-    for axis, name in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets, strict=True):
-        for rival, own in watched[watched["dataset"] == name].groupby("rival", sort=False):
-            axis.plot(own["seconds"], own["test_pixel_auroc"], "o-", markersize=3, label=str(rival))
+    for axis, name in zip(figure.subplots(1, len(sets), squeeze=False, sharey=True)[0], sets, strict=True):
+        for (rival, seed, _), own in watched[watched["dataset"] == name].groupby(["rival", "seed", "budget_s"]):
+            colour, label = colours[str(rival)], f"{rival}, seed {seed}"
+            axis.plot(own["seconds"], own["test_pixel_auroc"], "o-", markersize=3, color=colour, label=label)
+            if "synthetic_pixel_auroc" in own and own["synthetic_pixel_auroc"].notna().any():
+                axis.plot(own["seconds"], own["synthetic_pixel_auroc"], "--", color=colour, alpha=0.5)
         axis.set_xscale("log")
         axis.set_xlabel("seconds of training")
-        axis.set_ylabel("test pixel AUROC")
         axis.set_title(name)
         axis.grid(alpha=0.25)
         axis.legend()
+    figure.axes[0].set_ylabel("pixel AUROC, test images (dashed: synthetic damage)")
     figure.savefig(path, dpi=95)
 
 

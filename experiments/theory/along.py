@@ -3,8 +3,8 @@
 python -m experiments.theory.along experiment=quick data=folder category=generic data.root=$PIPED/PA_FVN01_TL
 
 trains both objectives with and without the noise anchor (every key of fae.train holds), into multirun/along, and
-writes experiments/theory/along.csv and .png. Repeat it to go on after an interruption. The test AUROC along training is
-looked at, never used: checkpoints are chosen as ever.
+writes experiments/theory/along.csv, to which another set or seed is added, and a picture of each set. Repeat it to go
+on after an interruption. The test AUROC along training is looked at, never used: checkpoints are chosen as ever.
 """
 
 import sys
@@ -31,7 +31,9 @@ from fae.train import train
 HERE, SWEEP = Path(__file__).parent, Path("multirun/along")
 OBJECTIVES, SIGMAS = ("filter", "amplify"), (0.0, 0.05)
 MEASURED = "along.csv"
+SET, RUN = ["dataset"], ["objective", "noise_sigma", "seed"]
 _IMAGES, _BATCH = 16, 8
+_LEAST = 1e-7  # of idempotence that can be told from 0 in float32
 
 
 class Along(Callback):
@@ -104,32 +106,39 @@ def one(words: list[str], objective: str, sigma: float) -> pd.DataFrame:
 
 
 def draw(table: pd.DataFrame, path: Path) -> None:
+    """One set: the runs of further seeds are drawn paler."""
     figure = Figure(figsize=(13, 7.2), layout="constrained")
     axes = figure.subplots(2, 3)
-    quantities = {"idempotence": "‖F(F(X)) − F(X)‖ / √N", "jacobian": "‖J − I‖ / √N", "test_pixel_auroc": "pixel AUROC"}
+    quantities = {
+        "idempotence": "‖F(F(X)) − F(X)‖ / √N",
+        "jacobian": "‖J − I‖ / √N",
+        "test_pixel_auroc": "test pixel AUROC",
+    }
     colours = {"filter": "#0072b2", "amplify": "#d55e00"}
-    groups = list(table.groupby(["objective", "noise_sigma"], sort=False))
+    table = table.assign(idempotence=table["idempotence"].clip(lower=_LEAST))
+    seeds = list(table["seed"].unique())
+    groups = [(key, 1 / (1 + seeds.index(key[2])), own) for key, own in table.groupby(RUN, sort=False)]
     for axis, (column, title) in zip(axes[0], quantities.items(), strict=True):
-        for (objective, sigma), own in groups:
-            style = "-" if sigma == 0 else "--"
-            axis.plot(own["step"], own[column], style, color=colours[objective], label=f"{objective}, σ = {sigma:g}")
+        for (objective, sigma, seed), alpha, own in groups:
+            style, name = "-" if sigma == 0 else "--", f"{objective}, σ = {sigma:g}, seed {seed}"
+            axis.plot(own["step"], own[column], style, color=colours[objective], alpha=alpha, label=name)
         axis.set_title(title)
         axis.set_xlabel("step")
         axis.grid(alpha=0.25)
     axes[0, 0].set_yscale("log")
-    axes[0, 2].legend()
+    axes[0, 2].legend(fontsize=8)
     pairs = (("idempotence", "test_pixel_auroc"), ("jacobian", "test_pixel_auroc"), ("idempotence", "jacobian"))
     for axis, (x, y) in zip(axes[1], pairs, strict=True):
-        for (objective, sigma), own in groups:
+        for (objective, sigma, _), alpha, own in groups:
             face = colours[objective] if sigma == 0 else "none"
-            axis.plot(own[x], own[y], color=colours[objective], alpha=0.25, linewidth=1)
-            axis.scatter(own[x], own[y], s=18, facecolor=face, edgecolor=colours[objective])
+            axis.plot(own[x], own[y], color=colours[objective], alpha=0.25 * alpha, linewidth=1)
+            axis.scatter(own[x], own[y], s=18, facecolor=face, edgecolor=colours[objective], alpha=alpha)
         axis.set_xlabel(quantities[x])
         axis.set_ylabel(quantities[y])
         axis.grid(alpha=0.25)
         if x == "idempotence":
             axis.set_xscale("log")
-    figure.suptitle(f"{table['dataset'].iloc[0]}, seed {table['seed'].iloc[0]}; a point a validation")
+    figure.suptitle(f"{table['dataset'].iloc[0].split(':')[1]}; a point a validation; open: σ = {max(SIGMAS):g}")
     figure.savefig(path, dpi=95)
 
 
@@ -137,16 +146,20 @@ def main(arguments: list[str] | None = None, out: Path = HERE) -> None:
     words = sys.argv[1:] if arguments is None else arguments
     register()
     table = pd.concat([one(words, objective, sigma) for objective in OBJECTIVES for sigma in SIGMAS])
-    table.round(6).to_csv(out / MEASURED, index=False)
-    draw(table, out / "along.png")
+    if (out / MEASURED).is_file():
+        table = pd.concat([pd.read_csv(out / MEASURED), table])
+        table = table.drop_duplicates([*SET, *RUN, "step"], keep="last").sort_values([*SET, "seed"], kind="stable")
+    table.to_csv(out / MEASURED, index=False, float_format="%.6g")
+    for name, own in table.groupby("dataset", sort=False):
+        draw(own, out / f"along-{str(name).split(':')[1]}.png")
     late = table[table["step"] >= table["step"].max() / 4]
-    for (objective, sigma), own in late.groupby(["objective", "noise_sigma"], sort=False):
+    for (name, objective, sigma, seed), own in late.groupby([*SET, *RUN], sort=False):
         ranks = own[["idempotence", "jacobian", "test_pixel_auroc"]].corr("spearman")["test_pixel_auroc"]
         print(
-            f"{objective}, σ = {sigma:g}: from a quarter of the steps on, AUROC's rank correlation with idempotence "
-            f"{ranks['idempotence']:.2f}, with the Jacobian {ranks['jacobian']:.2f}"
+            f"{name}, {objective}, σ = {sigma:g}, seed {seed}: from a quarter of the steps on, AUROC's rank "
+            f"correlation with idempotence {ranks['idempotence']:.2f}, with the Jacobian {ranks['jacobian']:.2f}"
         )
-    last = table.groupby(["objective", "noise_sigma"], sort=False).tail(1)
+    last = table.groupby([*SET, *RUN], sort=False).tail(1)
     print(last.drop(columns=["git_commit"]).to_string(index=False))
 
 

@@ -30,6 +30,12 @@ def reconstruct(network: torch.nn.Module, image: Tensor, batch: int = 16) -> Ten
         return torch.cat([network(part) for part in image.split(batch)])
 
 
+def nearest_share(query: Tensor, image: Tensor, target: Tensor) -> float:
+    """Share of the queries whose nearest image is their target, or a copy of it: data sets hold images twice."""
+    found = image[nearest(query, image).which]
+    return float((found == image[target]).flatten(1).all(dim=1).double().mean())
+
+
 def measure(run_dir: Path, repeats: int, same_place: bool, seed: int) -> pd.DataFrame:
     """A row for each network and width, over all training images `repeats` times."""
     scored = Scored(run_dir, finished_config(run_dir), None)
@@ -46,7 +52,7 @@ def measure(run_dir: Path, repeats: int, same_place: bool, seed: int) -> pd.Data
         generator = torch.Generator().manual_seed(seed)
         damaged = torch.cat([swapped(image, width, generator, same_place) for _ in range(repeats)])
         target = torch.arange(len(image)).repeat(repeats)
-        hit = float((nearest(damaged, image).which == target).double().mean())
+        to_damaged = nearest_share(damaged, image, target)
         for name, network in networks.items():
             output = reconstruct(network, damaged)
             error = (output - image.repeat(repeats, 1, 1, 1)).double().flatten(1).norm(dim=1)
@@ -61,8 +67,8 @@ def measure(run_dir: Path, repeats: int, same_place: bool, seed: int) -> pd.Data
                     "share": (width / side) ** 2,
                     "images": len(image),
                     "trials": len(damaged),
-                    "nearest_to_damaged": hit,
-                    "nearest_to_output": float((nearest(output, image).which == target).double().mean()),
+                    "nearest_to_damaged": to_damaged,
+                    "nearest_to_output": nearest_share(output, image, target),
                     "distance": float(error.mean()),
                     "distance_std": float(error.std()),
                     "distance_per_value": float(error.mean()) / image[0].numel(),
@@ -74,31 +80,38 @@ def measure(run_dir: Path, repeats: int, same_place: bool, seed: int) -> pd.Data
 
 def draw(table: pd.DataFrame, path: Path) -> None:
     panels = (
-        ("nearest_to_damaged", "X is nearest to X̂"),
+        ("nearest_to_damaged", "X is nearest to X̂ (no network)"),
         ("nearest_to_output", "X is nearest to F(X̂)"),
         ("distance", "‖F(X̂) − X‖, mean ± std"),
     )
-    figure = Figure(figsize=(14, 4.4), layout="constrained")
-    runs = list(table["run"].unique())
+    figure = Figure(figsize=(14, 4.6), layout="constrained")
     colours = cycle(("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#666666"))
-    by_run = dict(zip(runs, colours, strict=False))
+    by_run = dict(zip(table["run"].unique(), colours, strict=False))
+    names = table["dataset"].str.split(":").str[1]
+    trained = names + ", " + table["objective"] + ", " + table["steps"].astype(str) + " steps"
+    table = table.assign(name=trained.where(table["network"] == "trained", names + ", untrained"))
     for axis, (column, title) in zip(figure.subplots(1, 3), panels, strict=True):
-        for run, colour in by_run.items():
-            for network, style in (("trained", "-"), ("untrained", "--")):
-                own = table[(table["run"] == run) & (table["network"] == network)]
-                first = own.iloc[0]
-                name = f"{first['dataset'].split(':')[1]}, {first['objective']}, {first['steps']} steps, {network}"
-                if network == "untrained" and column == "nearest_to_damaged":
-                    continue
-                axis.plot(own["width"], own[column], style, color=colour, marker=".", label=name)
-                if column == "distance":
-                    low, high = own["distance"] - own["distance_std"], own["distance"] + own["distance_std"]
-                    axis.fill_between(own["width"], low, high, color=colour, alpha=0.15, linewidth=0)
+        drawn = set()
+        for (run, network), own in table.groupby(["run", "network"], sort=False):
+            # Without a network, and without training, runs on the same images are the same.
+            what = own["dataset"].iloc[0], "" if column == "nearest_to_damaged" else own["name"].iloc[0]
+            if what in drawn:
+                continue
+            drawn.add(what)
+            colour, style = by_run[run], "-" if network == "trained" else "--"
+            axis.plot(own["width"], own[column], style, color=colour, marker=".", label=own["name"].iloc[0])
+            if column == "distance":
+                low, high = own["distance"] - own["distance_std"], own["distance"] + own["distance_std"]
+                axis.fill_between(own["width"], low, high, color=colour, alpha=0.15, linewidth=0)
         axis.axvline(np.sqrt(0.5), color="red", linestyle=":")
         axis.set_xlabel("√(|S| / N); dotted: |S| = |S̄|")
         axis.set_title(title)
         axis.grid(alpha=0.25)
-        if column != "distance":
+        if column == "distance":
+            axis.set_yscale("log")
+            axis.yaxis.set_major_formatter("{x:g}")
+            axis.yaxis.set_minor_formatter("{x:g}")
+        else:
             axis.set_ylim(-0.03, 1.03)
     handles, labels = figure.axes[-1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)

@@ -1,6 +1,7 @@
 """anomalib's models, in the environment of their own that `make rivals` installs."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -18,36 +19,39 @@ pytestmark = pytest.mark.rivals
 
 def others(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run in a folder, where the results go."""
-    command = [
-        str(ROOT / ".venv-rivals" / "bin" / "python"),
-        str(ROOT / "experiments" / "rivals" / "others.py"),
-        *words,
-    ]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    command = [str(ROOT / ".venv-rivals" / "bin" / "python"), "-m", "experiments.rivals.others", *words]
+    where = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=where, capture_output=True, text=True)
 
 
 def test_anomalibs_models(tmp_path: Path) -> None:
     root = write_tiny(tmp_path / "data" / "tiny", size=(64, 64), train=8)
-    for name in ("ganomaly", "patchcore", "efficientad"):
-        done = others(tmp_path, name, "0.5", str(root), "--side", "64")
+    textures = str(root / "test" / "good")
+    for name in ("draem", "ganomaly", "patchcore", "efficientad"):
+        done = others(tmp_path, name, "0.5", str(root), "--side", "64", "--textures", textures)
         assert done.returncode == 0, done.stderr
     runs = tmp_path / "multirun" / "rivals"
     facts = {path.parent.name: json.loads(path.read_text()) for path in runs.glob("*/facts.json")}
-    trained = facts["tiny-ganomaly-0.5s-seed0"]
-    assert trained["steps"] >= 1
-    assert trained["seconds"] >= 0.5
-    assert trained["images_seen"] == 8 * trained["steps"]
-    assert trained["train_images"] == 8
-    with np.load(runs / "tiny-ganomaly-0.5s-seed0" / "maps.npz", allow_pickle=False) as found:
-        assert set(found["path"]) == {str(path.resolve()) for path in root.glob("test/*/*.png")}
-        assert np.isfinite(found["image_score"]).all()
+    for name in ("draem", "ganomaly"):
+        trained = facts[f"tiny-{name}-0.5s-seed0"]
+        assert trained["steps"] >= 1
+        assert trained["seconds"] >= 0.5
+        assert trained["images_seen"] == 8 * trained["steps"]
+        assert trained["train_images"] == 8
+        assert trained["git_commit"]
+        assert trained["device"].startswith("cpu")
+        with np.load(runs / f"tiny-{name}-0.5s-seed0" / "maps.npz", allow_pickle=False) as found:
+            assert set(found["path"]) == {str(path.resolve()) for path in root.glob("test/*/*.png")}
+            assert np.isfinite(found["image_score"]).all()
+            assert ("anomaly_map" in found) == (name == "draem")
     # What starts from weights that are not there says so, and fetches nothing.
     for name in ("patchcore", "efficientad"):
         assert facts[f"tiny-{name}-0.5s-seed0"]["absent"].startswith("no ")
     score.main([str(runs), str(root), "--side", "64", "--out", str(tmp_path / "results.csv")])
     table = pd.read_csv(tmp_path / "results.csv").set_index("rival")
-    assert list(table.index) == ["ganomaly", "patchcore", "efficientad", "trivial"]
-    assert 0 <= table.loc["ganomaly", "image_auroc_own"] <= 1
+    assert list(table.index) == ["draem", "ganomaly", "patchcore", "efficientad", "trivial"]
+    assert table.loc[["draem", "ganomaly"], "image_auroc_own"].between(0, 1).all()
+    assert 0 <= table.loc["draem", "pixel_auroc"] <= 1
 
     again = others(tmp_path, "ganomaly", "0.5", str(root), "--side", "64")
     assert "is there" in again.stdout

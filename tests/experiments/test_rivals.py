@@ -1,13 +1,17 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 
 from experiments.rivals import own, score
 from experiments.rivals.networks import BottleneckAutoencoder, Segmenter, parameters
+from fae.config import conf_dir, register
 from tests.conftest import write_tiny
 
 
@@ -74,7 +78,33 @@ def test_rivals_beside_each_other(tmp_path: Path) -> None:
     assert set(along["rival"]) == set(own.RIVALS)
     assert (along["step"] >= 1).all()
     assert along["test_pixel_auroc"].between(0, 1).all()
+    learns_from_damage = along["rival"].isin(["fae", "segmentation"])
+    assert along[learns_from_damage]["synthetic_pixel_auroc"].between(0, 1).all()
+    assert along[~learns_from_damage]["synthetic_pixel_auroc"].isna().all()
     assert (tmp_path / "along.png").stat().st_size > 1000
+
+
+def test_who_outlines_the_damage_finds_it(tmp_path: Path, tiny: Path) -> None:
+    register()
+    with initialize_config_dir(conf_dir(), version_base="1.3"):
+        words = ["experiment=quick", "data=folder", "category=generic", f"data.root={tiny}", "data.image_size=32"]
+        cfg = compose("train", [*words, "score.n=0", "run_dir=unused"])
+    data, scoring = (instantiate(part, _convert_="all") for part in (cfg.data, cfg.score))
+    data.setup()
+    clean = data.val.image.float() / 255
+
+    def damage(image: torch.Tensor) -> torch.Tensor:
+        """The difference of each damaged image from the nearer of the two that are held out."""
+        from_each = (image.unsqueeze(1) - clean).abs().sum(dim=2, keepdim=True)
+        return from_each[range(len(image)), from_each.flatten(2).sum(dim=2).argmin(dim=1)]
+
+    def auroc(anomaly_map: Callable[[torch.Tensor], torch.Tensor]) -> float:
+        rival = own.Rival(torch.nn.Identity(), lambda *_: torch.zeros(()), anomaly_map)
+        return own.synthetic_auroc(rival, data, scoring)
+
+    assert auroc(damage) > 0.9
+    assert auroc(lambda image: -damage(image)) < 0.1
+    assert auroc(lambda image: torch.zeros_like(image[:, :1])) == 0.5
 
 
 def test_the_budgets_stand_beside_each_other() -> None:

@@ -66,6 +66,15 @@ def test_orthogonality(sweep: Path, tmp_path: Path) -> None:
     assert (table["trials"] == 2 * table["images"]).all()
 
 
+def test_an_image_that_is_there_twice_is_as_near() -> None:
+    image = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    image[3] = image[1]
+    target = torch.arange(4)
+    assert orthogonality.nearest_share(image, image, target) == 1
+    assert orthogonality.nearest_share(image, image, target.roll(1)) == 0
+    assert orthogonality.nearest_share(image[[0, 3]], image, torch.tensor([1, 1])) == 0.5
+
+
 def test_a_constant_has_no_spread(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = str(sweep / "filter-elastic")
     found = spread.main([run, "--images", "3"])
@@ -82,7 +91,7 @@ def test_along(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     words += ["trainer.enable_progress_bar=false", "~callback.progress", "pictures=0"]
     along.main(words, tmp_path)
     table = pd.read_csv(tmp_path / "along.csv")
-    assert is_picture(tmp_path / "along.png")
+    assert is_picture(tmp_path / "along-tiny.png")
     assert table["step"].tolist() == [2, 4, 2, 4]
     assert table["noise_sigma"].tolist() == [0, 0, 0.05, 0.05]
     assert table[["idempotence", "jacobian", "test_pixel_auroc"]].notna().all(axis=None)
@@ -90,3 +99,10 @@ def test_along(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     same = table[table["step"] == table["checkpoint_step"]]
     assert len(same) == 2
     assert same["test_pixel_auroc"].tolist() == pytest.approx(same["pixel_auroc"].tolist(), abs=1e-4)
+
+    along.main([*words, "seed=1"], tmp_path)
+    both = pd.read_csv(tmp_path / "along.csv")
+    assert both["seed"].tolist() == [0] * 4 + [1] * 4, "another seed is added"
+    pd.testing.assert_frame_equal(both[:4], table)
+    along.main(words, tmp_path)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "along.csv"), both)
