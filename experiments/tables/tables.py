@@ -3,6 +3,7 @@
 python -m experiments.tables.tables multirun/paper --out experiments/tables/mvtec.csv
 
 Runs on other data stand below, without a number of the paper beside them; a category without a run is listed as such.
+Beside each run stands how large it was, and a star where a statistic without learning reaches as much.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from fae.report.runs import read_sweep
 
 HERE = Path(__file__).parent
 MEASURES = ("image_auroc", "pixel_auroc")
+SIZE = ("image_size", "width", "steps")
 NO_DATA = "no data"
 
 
@@ -27,8 +29,11 @@ def best_rival() -> pd.DataFrame:
 
 def table(sweeps: list[Path]) -> pd.DataFrame:
     """A row for each category of MVTec AD in the paper's order, then one for each other data set."""
-    runs, settings = tabulate([run for sweep in sweeps for run in read_sweep(sweep).finished])
+    finished = [run for sweep in sweeps for run in read_sweep(sweep).finished]
+    runs, settings = tabulate(finished)
+    runs["width"] = [run.config.get("model.width") for run in finished]
     filtering = runs[runs["objective"] == "filter"]
+    size = filtering.groupby("dataset")[list(SIZE)].first()
     varying = [name for name in settings if filtering[name].nunique(dropna=False) > 1]
     summary = over_seeds(filtering, [])
     if settled := [name for name in varying if filtering.groupby("dataset")[name].nunique(dropna=False).gt(1).any()]:
@@ -49,11 +54,13 @@ def table(sweeps: list[Path]) -> pd.DataFrame:
             row[f"{measure}_difference"] = None if ours is None else ours[f"{measure}_difference"]
             row[f"{measure}_best_rival"] = getattr(one, f"{measure}_rival")
             row[f"{measure}_best_rival_by"] = getattr(one, f"{measure.split('_')[0]}_by")
-        rows.append(row)
+            row[f"trivial_{measure}"] = None if ours is None else ours[f"trivial_{measure}"]
+        rows.append(row | {name: None if ours is None else size.loc[row["dataset"], name] for name in SIZE})
     for _, one in summary[~summary["dataset"].str.startswith("mvtec:")].iterrows():
         # Synthetic categories share names with real ones, and nothing else.
         rows.append(
             {"dataset": one["dataset"], "runs": int(one["runs"])}
+            | size.loc[one["dataset"]].to_dict()
             | {name: one[name] for measure in MEASURES for name in (measure, f"{measure}_std", f"trivial_{measure}")}
         )
     return pd.DataFrame(rows)
@@ -71,14 +78,17 @@ def markdown(found: pd.DataFrame) -> str:
     ]
     for _, row in found.iterrows():
         cells = [row["dataset"] + (" (drawn, not real)" if is_synthetic(row["dataset"]) else "")]
+        if row["runs"]:
+            cells[0] += f" ({row['image_size']} px, width {row['width']:.0f}, {row['steps']:.0f} steps)"
         for measure in MEASURES:
             spread = "" if pd.isna(row.get(f"{measure}_std")) else f" ± {number(row[f'{measure}_std'])}"
-            ours = f"{number(row[measure])}{spread}" if row["runs"] else NO_DATA
+            star = "\\*" if row[f"trivial_{measure}"] >= row[measure] else ""
+            ours = f"{number(row[measure])}{spread}{star}" if row["runs"] else NO_DATA
             by = "" if pd.isna(row.get(f"{measure}_best_rival_by")) else f" {row[f'{measure}_best_rival_by']}"
             cells += [number(row.get(f"{measure}_paper")), ours, number(row.get(f"{measure}_difference"))]
             cells.append(f"{number(row.get(f'{measure}_best_rival'))}{by}")
         lines.append("| " + " | ".join([*cells, str(row["runs"])]) + " |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", "\\*: a statistic without learning reaches as much."])
 
 
 def main(arguments: list[str] | None = None) -> None:

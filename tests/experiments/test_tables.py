@@ -14,7 +14,8 @@ from fae.evaluate import evaluate
 def test_categories_without_data_are_listed_and_never_filled_in(sweep: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(sweep / "filter-elastic", tmp_path / "sweep" / "one")
     facts = json.loads((copy / "metrics.json").read_text())
-    (copy / "metrics.json").write_text(json.dumps(facts | {"dataset": "mvtec:wood", "pixel_auroc": 0.95}))
+    changed = {"dataset": "mvtec:wood", "pixel_auroc": 0.95, "trivial_pixel_auroc": 0.9, "trivial_image_auroc": 1.0}
+    (copy / "metrics.json").write_text(json.dumps(facts | changed))
     shutil.copytree(sweep / "filter-elastic", tmp_path / "sweep" / "two")
     tables.main([str(tmp_path / "sweep"), "--out", str(tmp_path / "mvtec.csv")])
     table = pd.read_csv(tmp_path / "mvtec.csv").set_index("dataset")
@@ -30,6 +31,11 @@ def test_categories_without_data_are_listed_and_never_filled_in(sweep: Path, tmp
     assert others["pixel_auroc_paper"].notna().all()
     shown = tables.markdown(table.reset_index())
     assert shown.count(tables.NO_DATA) == 2 * 14
+    (line,) = (line for line in shown.splitlines() if line.startswith("| mvtec:wood"))
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[0] == "mvtec:wood (32 × 32 px, width 4, 12 steps)"
+    assert cells[2].endswith("\\*"), "a statistic does it as well"
+    assert cells[6] == "95.0"
     assert pd.isna(table.loc["folder:tiny", "pixel_auroc_paper"])
 
 
