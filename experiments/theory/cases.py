@@ -63,6 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
         axis.set_xlabel(r"$\hat{x}_S$, along the line through $x_S$ and $y_S$")
         print(f"‖x_S̄ − y_S̄‖ = {outside} ‖x_S − y_S‖: {wrong:.4f} of the allowed points contradict the conclusion")
     axis.set_xlim(-1, 2.2)
+    figure.axes[0].set_ylabel("across that line")
     keys = [Patch(facecolor=colour, label=name) for colour, name in zip(COLOURS, CASES, strict=True)]
     keys.append(Patch(facecolor="white", edgecolor="black", hatch="//", label=r"y is nearer to $\hat{x}$ than x"))
     figure.legend(handles=keys, loc="outside lower center", ncols=2)

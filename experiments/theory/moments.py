@@ -61,6 +61,8 @@ def main(arguments: list[str] | None = None) -> None:
         )
     for axis in list(figure.axes)[len(roots) :]:
         axis.set_axis_off()
+    for axis in figure.axes[::4]:
+        axis.set_ylabel("grey value")
     figure.axes[0].legend(loc="lower left", fontsize=8)
     figure.savefig(asked.out / "moments.png", dpi=90)
     table = pd.DataFrame(rows).round(4)
