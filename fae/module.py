@@ -64,8 +64,7 @@ class FilteringAutoencoder(lightning.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step on corrupted crops; logs the loss and its parts."""
         losses: Losses = self.objective(self(batch.corrupted), *batch)
-        self.log("loss", losses.total.detach(), prog_bar=True, logger=False)
-        self.log("crop", float(batch.clean.shape[-1]), prog_bar=True, logger=False)
+        # Not for the progress bar, for which Lightning would wait for their values in every step, shown or not.
         self.log_dict(
             {
                 "train/loss": losses.total.detach(),

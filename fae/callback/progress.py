@@ -3,6 +3,8 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import TQDMProgressBar
 
+from fae.data.module import DataModule
+
 
 class StepProgressBar(TQDMProgressBar):
     """Lightning's progress bar over optimiser steps instead of epochs: loss, crop size, steps a second, time left."""
@@ -15,13 +17,20 @@ class StepProgressBar(TQDMProgressBar):
     def on_train_epoch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
         """Count on from where a resumed run stopped; there is only one epoch."""
         super().on_train_epoch_start(trainer, *_)
+        self._loss: float | None = None
         self.train_progress_bar.initial = trainer.global_step
         self.train_progress_bar.set_description("training")
 
     def get_metrics(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
-        """Without the logger's version, which says nothing to a reader."""
+        """The crops' width and the loss, which the host waits for; so it is that of the last step that was logged."""
         metrics = super().get_metrics(trainer, pl_module)
-        metrics.pop("v_num", None)
+        metrics.pop("v_num", None)  # the logger's version says nothing to a reader
+        due = trainer.global_step % trainer.log_every_n_steps == 0  # type: ignore[attr-defined]
+        if (due or self._loss is None) and "train/loss" in trainer.callback_metrics:
+            self._loss = float(trainer.callback_metrics["train/loss"])
+        if self._loss is not None:
+            data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
+            metrics |= {"loss": self._loss, "crop": data.crop_size(trainer.global_step - 1)[1]}
         return metrics

@@ -37,7 +37,7 @@ class Alternate:
         corrupted = torch.empty_like(image)
         mask = image.new_empty((len(image), 1, *image.shape[-2:]))
         for i, member in enumerate(self.members.values()):
-            chosen = (drawn == i).nonzero()[:, 0].to(image.device)
+            chosen = (drawn == i).nonzero()[:, 0].to(image.device, non_blocking=True)
             if len(chosen):
                 corrupted[chosen], mask[chosen] = member(image[chosen], source, generator)
         return corrupted, mask

@@ -34,7 +34,7 @@ class Chain:
         untouched = image.new_ones((len(image), 1, *image.shape[-2:]))
         for name, member in self.members.items():
             drawn = torch.rand(len(image), generator=generator) < self.probability[name]
-            chosen = drawn.nonzero()[:, 0].to(image.device)
+            chosen = drawn.nonzero()[:, 0].to(image.device, non_blocking=True)
             if len(chosen):
                 corrupted[chosen], mask = member(corrupted[chosen], source, generator)
                 untouched[chosen] *= 1 - mask

@@ -29,7 +29,7 @@ def move(image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """
     height, width = image.shape[-2:]
     device = image.device
-    y = ((torch.arange(height) - rows.view(-1, 1)) % height).to(device)
-    x = ((torch.arange(width) - columns.view(-1, 1)) % width).to(device)
+    y = ((torch.arange(height) - rows.view(-1, 1)) % height).to(device, non_blocking=True)
+    x = ((torch.arange(width) - columns.view(-1, 1)) % width).to(device, non_blocking=True)
     moved = image.gather(2, y.view(-1, 1, height, 1).expand_as(image))
     return moved.gather(3, x.view(-1, 1, 1, width).expand_as(image))

@@ -32,5 +32,5 @@ class Patch:
         batch, _, height, width = image.shape
         mask = self.shape(batch, height, width, generator, image.device)
         content = self.content(image, source, generator)
-        opacity = uniform(self.opacity, (batch, 1, 1, 1), generator).to(image.device)
+        opacity = uniform(self.opacity, (batch, 1, 1, 1), generator).to(image.device, non_blocking=True)
         return torch.lerp(image, content, mask * opacity), mask

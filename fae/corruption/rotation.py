@@ -29,6 +29,6 @@ class Rotation:
 
     def __call__(self, image: Tensor, source: Source, generator: Generator) -> tuple[Tensor, Tensor]:
         """`(B, 3, H, W)` in [0, 1] to `(corrupted, corruption_mask)`, the mask 0 or 1."""
-        angle = uniform(self.degrees, (len(image),), generator).to(image.device)
+        angle = uniform(self.degrees, (len(image),), generator).to(image.device, non_blocking=True)
         turned = rotate(image.float(), angle, padding_mode=self.fill, align_corners=False).clamp(0, 1)
         return turned, (turned != image).any(dim=1, keepdim=True).to(image.dtype)

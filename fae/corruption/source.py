@@ -58,8 +58,10 @@ class OtherPictures:
         # From the crop's units to the picture's, both of which call half a side 1.
         x, y = width / _SIDE, height / _SIDE
         rows = [torch.stack([cos * x, -sin * y, shift[0]], 1), torch.stack([sin * x, cos * y, shift[1]], 1)]
-        grid = F.affine_grid(torch.stack(rows, 1).to(device), [batch, 1, height, width], align_corners=False)
-        return sample(self.pictures[chosen].to(device).float() / 255, grid).clamp(0, 1)
+        grid = F.affine_grid(
+            torch.stack(rows, 1).to(device, non_blocking=True), [batch, 1, height, width], align_corners=False
+        )
+        return sample(self.pictures[chosen].to(device, non_blocking=True).float() / 255, grid).clamp(0, 1)
 
 
 def _square(path: Path) -> Array:

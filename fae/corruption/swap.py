@@ -37,8 +37,8 @@ class Swap:
         part = uniform((0.25, 0.75), (batch, 2), generator)
         rows, columns = (part * torch.tensor([height, width])).round().long().unbind(dim=1)
         partner = (torch.arange(batch) + torch.randint(1, max(2, batch), (batch,), generator=generator)) % batch
-        foreign = (torch.rand(batch, generator=generator) < self.other).view(-1, 1, 1, 1).to(device)
-        opacity = uniform(self.opacity, (batch, 1, 1, 1), generator).to(device)
+        foreign = (torch.rand(batch, generator=generator) < self.other).view(-1, 1, 1, 1).to(device, non_blocking=True)
+        opacity = uniform(self.opacity, (batch, 1, 1, 1), generator).to(device, non_blocking=True)
 
         there, back = move(mask, rows, columns), move(mask, -rows, -columns)
         # Where a region meets its own counterpart there is nothing to exchange.
@@ -47,6 +47,6 @@ class Swap:
         exchanged = torch.where(
             counterpart > 0, move(image, rows, columns), torch.where(region > 0, move(image, -rows, -columns), image)
         )
-        content = torch.where(foreign, move(image[partner.to(device)], rows, columns), exchanged)
+        content = torch.where(foreign, move(image[partner.to(device, non_blocking=True)], rows, columns), exchanged)
         mask = torch.where(foreign, mask, region + counterpart)
         return torch.lerp(image, content, mask * opacity), mask

@@ -18,10 +18,10 @@ def augment(image: Tensor, rotate: bool, flip_horizontal: bool, flip_vertical: b
     batch, _, height, width = image.shape
     coins = torch.randint(2, (4, batch, 1, 1, 1), generator=generator, dtype=torch.bool)
     half_turn = coins[0] & rotate
-    horizontal = ((coins[1] & flip_horizontal) ^ half_turn).to(image.device)
-    vertical = ((coins[2] & flip_vertical) ^ half_turn).to(image.device)
+    horizontal = ((coins[1] & flip_horizontal) ^ half_turn).to(image.device, non_blocking=True)
+    vertical = ((coins[2] & flip_vertical) ^ half_turn).to(image.device, non_blocking=True)
     image = torch.where(horizontal, image.flip(-1), image)
     image = torch.where(vertical, image.flip(-2), image)
     if rotate and height == width:
-        image = torch.where(coins[3].to(image.device), image.rot90(1, (-2, -1)), image)
+        image = torch.where(coins[3].to(image.device, non_blocking=True), image.rot90(1, (-2, -1)), image)
     return image

@@ -64,7 +64,7 @@ def random_crop(image: Tensor, size: Size, generator: Generator) -> Tensor:
         return image
     top = torch.randint(height - size[0] + 1, (batch, 1), generator=generator)
     left = torch.randint(width - size[1] + 1, (batch, 1), generator=generator)
-    rows = (top + torch.arange(size[0])).to(image.device)
-    columns = (left + torch.arange(size[1])).to(image.device)
+    rows = (top + torch.arange(size[0])).to(image.device, non_blocking=True)
+    columns = (left + torch.arange(size[1])).to(image.device, non_blocking=True)
     which = torch.arange(batch, device=image.device).view(-1, 1, 1)
     return image.permute(0, 2, 3, 1)[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)

@@ -292,15 +292,18 @@ class DataModule(lightning.LightningDataModule):
         whole = self.training_batch(batch) if self.trainer.training else self._damaged(batch)
         return Batch(*(part[self.trainer.global_rank :: self.trainer.world_size] for part in whole))
 
+    def crop_size(self, step: int) -> Shape:
+        """`(height, width)` of a step's crops."""
+        return crop_size(self.stages, step, self.max_steps)
+
     def in_last_stage(self, steps: int) -> bool:
         """Whether the last of so many steps saw the largest crops."""
-        return crop_size(self.stages, steps - 1, self.max_steps) == self.stages[-1]
+        return self.crop_size(steps - 1) == self.stages[-1]
 
     def training_batch(self, batch: Raw) -> Batch:
         """Crop, augment, corrupt and add noise; a function of (seed, step)."""
         random = generator(self.seed, TRAIN, batch.step)
-        size = crop_size(self.stages, batch.step, self.max_steps)
-        image = augment(random_crop(batch.image, size, random), *self.symmetry, random)
+        image = augment(random_crop(batch.image, self.crop_size(batch.step), random), *self.symmetry, random)
         return anchor(self._corrupt(image.float() / 255, random), self.noise_sigma, self.noise_clip, random)
 
     def _corrupt(self, image: Tensor, random: torch.Generator) -> Batch:
@@ -337,4 +340,4 @@ class _Stream(IterableDataset[Raw]):
                     epoch = position // count
                     order = torch.randperm(count, generator=generator(seed, SHUFFLE, epoch))
                 chosen.append(int(order[position % count]))
-            yield Raw(images[chosen], step)
+            yield Raw(images[torch.tensor(chosen).to(images.device, non_blocking=True)], step)

@@ -22,5 +22,5 @@ class Constant:
 
     def __call__(self, image: Tensor, source: Source, generator: Generator) -> Tensor:
         """See `fae.corruption.kind.Content`."""
-        colour = uniform(self.intensity, (len(image), 3, 1, 1), generator).to(image.device)
+        colour = uniform(self.intensity, (len(image), 3, 1, 1), generator).to(image.device, non_blocking=True)
         return desaturate(colour, 1 - is_grey(image).float()).expand_as(image)

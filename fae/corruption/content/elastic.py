@@ -39,7 +39,7 @@ class Elastic:
         batch, _, height, width = image.shape
         grid = identity(height, width, image.device) + self.displacement(batch, height, width, generator, image.device)
         change = uniform((-self.brightness, self.brightness), (batch,), generator)
-        brightened: Tensor = adjust_brightness(sample(image, grid), change.to(image.device))
+        brightened: Tensor = adjust_brightness(sample(image, grid), change.to(image.device, non_blocking=True))
         return brightened
 
     def displacement(self, batch: int, height: int, width: int, generator: Generator, device: torch.device) -> Tensor:
@@ -52,9 +52,9 @@ class Elastic:
         cells = math.ceil(max(height, width) / self.smoothness_px[0]) + 1
         side = torch.tensor([width, height], dtype=torch.float32)
         size = amplitude.view(-1, 1) * 2 / side
-        noise = (smooth_noise(batch, 2, cells, generator) * size[..., None, None]).to(device)
+        noise = (smooth_noise(batch, 2, cells, generator) * size[..., None, None]).to(device, non_blocking=True)
         window = side / (smoothness.view(-1, 1) * cells)  # (B, 2), part of the lattice that is used
-        window = window.view(batch, 1, 1, 2).to(device)
+        window = window.view(batch, 1, 1, 2).to(device, non_blocking=True)
         lattice = (identity(height, width, device) + 1) * window - 1
         field = F.grid_sample(noise, lattice, mode="bilinear", padding_mode="border", align_corners=False)
         return field.permute(0, 2, 3, 1)

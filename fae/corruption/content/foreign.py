@@ -24,5 +24,5 @@ class Foreign:
         """See `fae.corruption.kind.Content`."""
         batch, _, height, width = image.shape
         content = source(batch, height, width, generator, image.device)
-        saturation = uniform(self.saturation, (batch, 1, 1, 1), generator).to(image.device)
+        saturation = uniform(self.saturation, (batch, 1, 1, 1), generator).to(image.device, non_blocking=True)
         return desaturate(content, saturation.masked_fill(is_grey(image), 0))

@@ -29,8 +29,12 @@ class Intensity:
         size = uniform(self.brightness, (batch, 1, 1, 1), generator)
         sign = 1 - 2 * torch.randint(2, (batch, 1, 1, 1), generator=generator)
         tint = uniform((-self.tint / 2, self.tint / 2), (batch, 3, 1, 1), generator)
-        contrast = log_uniform(self.contrast, (batch, 1, 1, 1), generator).to(device)
+        contrast = log_uniform(self.contrast, (batch, 1, 1, 1), generator).to(device, non_blocking=True)
         mean = image.mean(dim=(2, 3), keepdim=True)
         # One multiplication and one addition an element.
-        offset = mean * (1 - contrast) + (size * sign).to(device) + tint.to(device).masked_fill(is_grey(image), 0)
+        offset = (
+            mean * (1 - contrast)
+            + (size * sign).to(device, non_blocking=True)
+            + tint.to(device, non_blocking=True).masked_fill(is_grey(image), 0)
+        )
         return torch.addcmul(offset, image, contrast).clamp(0, 1)

@@ -27,7 +27,7 @@ class Ellipse:
         if self.irregularity == 0:
             return radius
         bound = self.irregularity / _HARMONICS
-        amplitude = uniform((-bound, bound), (_HARMONICS, 2, *aspect.shape), generator).to(u.device)
+        amplitude = uniform((-bound, bound), (_HARMONICS, 2, *aspect.shape), generator).to(u.device, non_blocking=True)
         direction = torch.complex(u / radius, v / radius)
         multiple = direction
         outline = torch.ones_like(radius)

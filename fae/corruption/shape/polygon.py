@@ -32,6 +32,8 @@ class Polygon:
         # A side at infinity is none.
         near = torch.where(side.round() < count, 1 / uniform((0.65, 1.0), side.shape, generator), 0.0)
         distance = (u.square() + v.square()).sqrt() / _REACH
-        for across, along in torch.stack([angle.cos() * near, angle.sin() * near], dim=1).to(u.device):
+        for across, along in torch.stack([angle.cos() * near, angle.sin() * near], dim=1).to(
+            u.device, non_blocking=True
+        ):
             distance = torch.maximum(distance, across * u + along * v)
         return distance

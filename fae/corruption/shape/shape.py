@@ -72,7 +72,7 @@ class Shape:
         cos, sin = angle.cos(), angle.sin()
         forms = torch.stack([cos / half_length, sin / half_length, -sin / half_breadth, cos / half_breadth])
         forms, row, column, softness, present, aspect = (
-            t.to(device) for t in (forms, row, column, softness, present, half_length / half_breadth)
+            t.to(device, non_blocking=True) for t in (forms, row, column, softness, present, half_length / half_breadth)
         )
         y = torch.arange(rows, device=device).view(-1, 1) + 0.5 - row
         x = torch.arange(columns, device=device) + 0.5 - column

@@ -20,7 +20,7 @@ class Stroke:
 
     def __call__(self, u: Tensor, v: Tensor, aspect: Tensor, generator: Generator) -> Tensor:
         """See `fae.corruption.kind.Outline`."""
-        bend = uniform((-self.bend, self.bend), aspect.shape, generator).to(u.device)
+        bend = uniform((-self.bend, self.bend), aspect.shape, generator).to(u.device, non_blocking=True)
         squared = u.square()
         off = v - bend * aspect * (squared - 1 / 3)  # from the parabola, across
         nearest = off.square() / (1 + 4 * bend.square() * squared)  # from the parabola, at a right angle to it
