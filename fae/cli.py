@@ -3,11 +3,12 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
@@ -57,6 +58,7 @@ def run(task: Task, config_name: str, prepare: Callable[[Task], Task] = lambda t
     wanted = os.environ.get("HYDRA_FULL_ERROR")
 
     def checked(cfg: DictConfig) -> Any:
+        check_words(HydraConfig.get().overrides.task)
         check_root(cfg, config_name)
         check_callbacks(cfg)
         check_leaves(cfg)
@@ -73,6 +75,18 @@ def run(task: Task, config_name: str, prepare: Callable[[Task], Task] = lambda t
                 os.environ.pop("HYDRA_FULL_ERROR", None)
 
 
+def check_words(words: Sequence[str]) -> None:
+    """Refuse what Hydra takes and ignores.
+
+    Raises:
+        ValueError: an empty mapping is to replace another, which Hydra merges it into.
+    """
+    for word in words:
+        key, _, value = word.partition("=")
+        if value.strip() == "{}" and not key.startswith("+"):
+            raise ValueError(f"{word} changes nothing, as mappings are merged; take keys away one by one: ~{key}.NAME")
+
+
 def explain(error: BaseException) -> str:
     """The message of an error, with the nearest valid name where a key or a choice is unknown."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
@@ -83,7 +97,8 @@ def explain(error: BaseException) -> str:
         cause, ValueError | OSError | MisconfigurationException
     ):
         leaf = re.search(r"^full_key: (.+)$", str(error), re.MULTILINE)
-        return f"{leaf[1]}: {cause}" if leaf else str(cause)
+        # The data module is given the damage, whose keys stand outside it.
+        return f"{re.sub('^data[.](?=corruption)', '', leaf[1])}: {cause}" if leaf else str(cause)
     if isinstance(error, ConfigCompositionException) and isinstance(cause, ConfigAttributeError | ConfigKeyError):
         parent = cause.parent_node
         if isinstance(parent, DictConfig):

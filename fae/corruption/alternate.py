@@ -4,6 +4,7 @@ import torch
 from torch import Generator, Tensor
 
 from fae.corruption.kind import Kind, Source
+from fae.corruption.members import check_members
 
 
 class Alternate:
@@ -19,17 +20,17 @@ class Alternate:
         ValueError: there is no member, the names differ, or the probabilities are not such.
     """
 
-    def __init__(self, members: Mapping[str, Kind], probability: Mapping[str, float]) -> None:
-        if not members:
-            raise ValueError("members (={}) must hold at least one kind of damage")
-        if members.keys() != probability.keys():
-            raise ValueError(f"probability (={dict(probability)}) must name the members, {', '.join(members)}")
-        if min(probability.values()) < 0 or abs(sum(probability.values()) - 1) > 1e-6:
+    def __init__(
+        self, members: Mapping[str, Kind] | None = None, probability: Mapping[str, float] | None = None
+    ) -> None:
+        self.members, shares = check_members(members, probability)
+        total = sum(shares.values())
+        if abs(total - 1) > 1e-6:
             raise ValueError(
-                f"probability (={dict(probability)}) must be >= 0 and sum to 1, not {sum(probability.values()):g}"
+                f"probability (={shares}) must sum to 1, not {total:g}; {'lower' if total > 1 else 'raise'} some of "
+                f"them by {abs(total - 1):g} in all"
             )
-        self.members = dict(members)
-        self.probability = torch.tensor([float(probability[name]) for name in members])
+        self.probability = torch.tensor([shares[name] for name in self.members])
 
     def __call__(self, image: Tensor, source: Source, generator: Generator) -> tuple[Tensor, Tensor]:
         """`(B, 3, H, W)` in [0, 1] to `(corrupted, corruption_mask)`."""

@@ -3,8 +3,8 @@ from collections.abc import Mapping
 import torch
 from torch import Generator, Tensor
 
-from fae.corruption.draw import check_fraction
 from fae.corruption.kind import Kind, Source
+from fae.corruption.members import check_members
 
 
 class Chain:
@@ -17,16 +17,15 @@ class Chain:
         probability: how often each is applied, in [0, 1], by the same names.
 
     Raises:
-        ValueError: there is no member, the names differ, or a probability lies outside [0, 1].
+        ValueError: there is no member, the names differ, or the probabilities are not such.
     """
 
-    def __init__(self, members: Mapping[str, Kind], probability: Mapping[str, float]) -> None:
-        if not members:
-            raise ValueError("members (={}) must hold at least one kind of damage")
-        if members.keys() != probability.keys():
-            raise ValueError(f"probability (={dict(probability)}) must name the members, {', '.join(members)}")
-        self.members = dict(members)
-        self.probability = {name: check_fraction(f"probability.{name}", probability[name]) for name in members}
+    def __init__(
+        self, members: Mapping[str, Kind] | None = None, probability: Mapping[str, float] | None = None
+    ) -> None:
+        self.members, self.probability = check_members(members, probability)
+        if not any(self.probability.values()):
+            raise ValueError(f"probability (={self.probability}) must be above 0 for one member, or nothing is damaged")
 
     def __call__(self, image: Tensor, source: Source, generator: Generator) -> tuple[Tensor, Tensor]:
         """`(B, 3, H, W)` in [0, 1] to `(corrupted, corruption_mask)`."""

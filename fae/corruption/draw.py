@@ -7,13 +7,18 @@ from torch import Generator, Tensor
 Range = tuple[float, float]
 
 
+def is_number(value: object) -> bool:
+    """Whether something of a configuration is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def check_range(name: str, bounds: Range, low: float, high: float = math.inf) -> Range:
     """Return `bounds` as a tuple of floats.
 
     Raises:
-        ValueError: it is no increasing pair inside [low, high].
+        ValueError: it is no increasing pair of numbers inside [low, high].
     """
-    pair = isinstance(bounds, Sequence) and len(bounds) == 2
+    pair = isinstance(bounds, Sequence) and len(bounds) == 2 and all(map(is_number, bounds))
     if not pair or not low <= bounds[0] <= bounds[1] <= high:
         shown: object = list(bounds) if isinstance(bounds, Sequence) else bounds
         raise ValueError(f"{name} (={shown}) must be [smallest, largest] within [{low:g}, {high:g}]")
@@ -24,9 +29,9 @@ def check_fraction(name: str, value: float) -> float:
     """Return `value`.
 
     Raises:
-        ValueError: it lies outside [0, 1].
+        ValueError: it is no number in [0, 1].
     """
-    if not 0 <= value <= 1:
+    if not is_number(value) or not 0 <= value <= 1:
         raise ValueError(f"{name} (={value}) must lie in [0, 1]")
     return float(value)
 

@@ -19,13 +19,15 @@ class Patch:
         opacity: smallest and largest share of the content, the rest is the image; in [0, 1], drawn per image.
 
     Raises:
-        ValueError: `opacity` is no increasing pair in [0, 1].
+        ValueError: `opacity` is no increasing pair in [0, 1], or never above 0.
     """
 
     def __init__(self, shape: Shape, content: Content, opacity: Range = (1.0, 1.0)) -> None:
         self.shape = shape
         self.content = content
         self.opacity = check_range("opacity", opacity, 0.0, 1.0)
+        if self.opacity[1] == 0:
+            raise ValueError(f"opacity (={list(opacity)}) must reach above 0, or nothing is damaged")
 
     def __call__(self, image: Tensor, source: Source, generator: Generator) -> tuple[Tensor, Tensor]:
         """`(B, 3, H, W)` in [0, 1] to `(corrupted, corruption_mask)`."""

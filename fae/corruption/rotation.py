@@ -1,17 +1,19 @@
+import torch
 from kornia.geometry.transform import rotate
 from torch import Generator, Tensor
 
 from fae.corruption.draw import Range, check_range, uniform
 from fae.corruption.kind import Source
 
+_ROUNDING = 1e-5  # of the interpolation of equal values, and more; a 400th of a grey value
 FILLS = ("zeros", "border", "reflection")
 
 
 class Rotation:
     """The whole image, turned about its centre, while the target stays: Bauer et al. 2022, section 4.3, transistor.
 
-    M covers every pixel that changed. Paper: corner fill open; here: the border's pixels by default, because black
-    corners would be an easy clue.
+    M covers every pixel that changed by more than the interpolation's rounding. Paper: corner fill open; here: the
+    border's pixels by default, because black corners would be an easy clue.
 
     Args:
         degrees: smallest and largest angle, counter-clockwise; drawn per image.
@@ -31,4 +33,5 @@ class Rotation:
         """`(B, 3, H, W)` in [0, 1] to `(corrupted, corruption_mask)`, the mask 0 or 1."""
         angle = uniform(self.degrees, (len(image),), generator).to(image.device, non_blocking=True)
         turned = rotate(image.float(), angle, padding_mode=self.fill, align_corners=False).clamp(0, 1)
-        return turned, (turned != image).any(dim=1, keepdim=True).to(image.dtype)
+        changed = ((turned - image).abs() > _ROUNDING).any(dim=1, keepdim=True)
+        return torch.where(changed, turned, image), changed.to(image.dtype)

@@ -44,7 +44,11 @@ class OtherPictures:
         if not paths:
             raise ValueError(f"corruption.source.root (={root}) holds no images; name another folder, or null for none")
         kept = [paths[i] for i in np.linspace(0, len(paths) - 1, min(self.count, len(paths))).round().astype(int)]
-        return torch.from_numpy(np.stack([_square(path) for path in kept])).permute(0, 3, 1, 2).contiguous()
+        try:
+            pictures = np.stack([_square(path) for path in kept])
+        except ValueError as error:
+            raise ValueError(f"corruption.source.root (={root}): {error}") from error
+        return torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()
 
     def __call__(self, batch: int, height: int, width: int, generator: Generator, device: torch.device) -> Tensor:
         """See `fae.corruption.kind.Source`."""

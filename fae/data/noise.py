@@ -1,6 +1,7 @@
 import torch
 from torch import Generator
 
+from fae.corruption.draw import is_number
 from fae.types import Batch
 
 
@@ -8,10 +9,12 @@ def check_sigma(sigma: float) -> float:
     """Return `sigma`.
 
     Raises:
-        ValueError: it is negative.
+        ValueError: it is no number, or negative.
     """
-    if not sigma >= 0:
-        raise ValueError(f"data.noise_sigma (={sigma}) must not be negative; 0 switches the noise anchor off")
+    if not is_number(sigma) or sigma < 0:
+        raise ValueError(
+            f"data.noise_sigma (={sigma}) must be a finite number, 0 or above; 0 switches the noise anchor off"
+        )
     return float(sigma)
 
 

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,7 @@ def test_elastic_nearly_keeps_the_colours_which_a_cut_out_does_not(source: Other
         return float((before - after).abs().sum() / before.sum() / 2)
 
     assert moved_mass(Elastic(brightness=0)) < 0.12
+    assert moved_mass(Elastic()) < 0.3  # as it is configured, with a change of brightness as well
     assert moved_mass(Constant((0, 0))) > 0.8
 
 
@@ -153,6 +155,16 @@ def test_rotation_covers_every_pixel_that_changed(source: OtherPictures) -> None
     assert mask[0, 0, 20, 12] == 1  # where it is
 
 
+def test_rotation_leaves_alone_what_looks_the_same(source: OtherPictures) -> None:
+    """A bar on plain grey: interpolation's rounding is no damage."""
+    image = torch.full((4, 3, 128, 128), 0.37)
+    image[:, :, 40:90, 60:64] = 0.9
+    turned, mask = Rotation((-30, 30))(image, source, seeded())
+    assert torch.equal(turned[(mask == 0).expand_as(turned)], image[(mask == 0).expand_as(image)])
+    assert ((turned - image).abs().amax(1, keepdim=True)[mask == 1] > 1e-5).all()
+    assert 0.002 < float(mask.mean()) < 0.05
+
+
 def test_alternates_as_often_as_asked(source: OtherPictures) -> None:
     members: dict[str, Kind] = {"a": Fixed(0.1), "b": Fixed(0.2), "never": Fixed(0.3)}
     corrupted, _ = Alternate(members, {"a": 0.7, "b": 0.3, "never": 0.0})(noise(4000, 3, 1, 1), source, seeded())
@@ -197,7 +209,7 @@ def test_a_source_that_cannot_be_used(prepare: str, tmp_path: Path) -> None:
     message = {
         "missing": r"corruption.source.root \(=.*source\) is no folder",
         "empty": r"corruption.source.root \(=.*source\) holds no images; name another folder",
-        "unreadable": r"a.png cannot be read as an image .* replace or remove it",
+        "unreadable": r"corruption.source.root \(=..source.): .*a.png cannot be read .* replace or remove it",
     }[prepare]
     with pytest.raises(ValueError, match=message):
         OtherPictures(str(root))
@@ -229,7 +241,10 @@ def test_foreign_content_is_desaturated_as_asked(source: OtherPictures) -> None:
         (lambda: Alternate({"a": Fixed(0)}, {"b": 1.0}), "must name the members, a"),
         (lambda: Chain({"a": Fixed(0)}, {}), "must name the members, a"),
         (lambda: Alternate({"a": Fixed(0), "b": Fixed(0)}, {"a": 0.5, "b": 0.6}), "sum to 1, not 1.1"),
-        (lambda: Alternate({"a": Fixed(0), "b": Fixed(0)}, {"a": 1.5, "b": -0.5}), "must be >= 0"),
+        (lambda: Alternate({"a": Fixed(0), "b": Fixed(0)}, {"a": 1.5, "b": -0.5}), "must lie in"),
+        (lambda: Alternate({"a": Fixed(0)}, {"a": math.nan}), "must lie in"),
+        (lambda: Chain({"a": Fixed(0)}, {"a": 0}), "must be above 0 for one member"),
+        (lambda: Patch(Everywhere(), Constant(), (0, 0)), "must reach above 0"),
         (lambda: Chain({"a": Fixed(0)}, {"a": 1.5}), r"probability.a \(=1.5\) must lie in \[0, 1\]"),
         (lambda: Patch(Everywhere(), Constant(), (0, 2)), "opacity"),
         (lambda: Swap(Everywhere(), other=2), r"other \(=2\)"),

@@ -1,8 +1,11 @@
 """What every corruption of conf/corruption promises; see `fae.types.Corruption`."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from hydra.utils import instantiate
+from PIL import Image
 
 from fae.types import Corruption
 from tests.conftest import compose_train
@@ -13,8 +16,8 @@ CHOICES = choices("corruption")
 SHAPES = [(4, 3, 64, 64), (1, 3, 33, 57), (2, 3, 8, 8), (3, 3, 120, 40), (2, 3, 1, 5), (2, 3, 160, 160)]
 
 
-def build(choice: str) -> Corruption:
-    built: Corruption = instantiate(compose_train(f"corruption={choice}").corruption, _convert_="all")
+def build(choice: str, *words: str) -> Corruption:
+    built: Corruption = instantiate(compose_train(f"corruption={choice}", *words).corruption, _convert_="all")
     return built
 
 
@@ -56,11 +59,18 @@ def test_same_seed_same_damage(choice: str) -> None:
     assert not torch.equal(first[0], other[0])
 
 
-@pytest.mark.parametrize("choice", [c for c in CHOICES if c not in ("swap", "mix")])
-def test_images_do_not_influence_each_other(choice: str) -> None:
-    image, corruption = noise(3, 3, 40, 40), build(choice)
-    swapped = torch.cat([image[:1], noise(2, 3, 40, 40, seed=2)])
-    assert torch.equal(corruption(image, seeded())[0][0], corruption(swapped, seeded())[0][0])
+_ALONE = {"swap": ("corruption.kind.other=0",), "mix": ("corruption.kind.members.swap.other=0",)}
+"""Without swaps between images, which mix them on purpose."""
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("seed", range(3))
+def test_images_do_not_influence_each_other(choice: str, seed: int) -> None:
+    corruption = build(choice, *_ALONE.get(choice, ()))
+    image, others = noise(3, 3, 40, 40), noise(3, 3, 40, 40, seed=2)
+    others[seed] = image[seed]
+    for one, other in zip(corruption(image, seeded(seed)), corruption(others, seeded(seed)), strict=True):
+        assert torch.equal(one[seed], other[seed])
 
 
 @pytest.mark.parametrize("choice", [c for c in CHOICES if c not in ("cut_out", "rotation", "elastic", "swap")])
@@ -68,6 +78,18 @@ def test_grey_images_stay_grey(choice: str) -> None:
     grey = noise(8, 1, 48, 48).expand(-1, 3, -1, -1)
     corrupted, _ = build(choice)(grey, seeded())
     assert (corrupted.amax(1) - corrupted.amin(1)).max() < 1e-5
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_a_source_that_no_picture_is_taken_from_is_warned_of(
+    choice: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for i in range(2):
+        Image.new("RGB", (8, 8), (200 * i, 0, 0)).save(tmp_path / f"{i}.png")
+    image = noise(32, 3, 24, 24)
+    drawn = build(choice)(image, seeded())[0]
+    from_folder = build(choice, f"corruption.source.root={tmp_path}")(image, seeded())[0]
+    assert torch.equal(drawn, from_folder) == ("shows no pictures of it" in caplog.text)
 
 
 def test_the_source_of_every_corruption_is_set_by_one_key(tmp_path_factory: pytest.TempPathFactory) -> None:

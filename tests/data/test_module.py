@@ -238,7 +238,7 @@ def test_an_unreadable_test_image_is_found_at_once(build: Callable[..., DataModu
         ({"val_fraction": 0.0}, "data.val_fraction .=0.0."),
         ({"batch_size": 0}, "data.batch_size .=0."),
         ({"val_corruptions": 0}, "data.val_corruptions .=0."),
-        ({"noise_sigma": -0.1}, "data.noise_sigma .=-0.1. must not be negative"),
+        ({"noise_sigma": -0.1}, "data.noise_sigma .=-0.1. must be a finite number, 0 or above"),
         ({"max_steps": -1}, "trainer.max_steps .=-1."),
         ({"image_size": 0}, "data.image_size .=0."),
         ({"crop_sizes": [64]}, "exceeds the images, 32×32"),

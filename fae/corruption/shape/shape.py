@@ -16,7 +16,8 @@ class Shape:
 
     Args:
         outline: their form.
-        size: smallest and largest geometric-mean diameter, as a fraction of the crop's shorter side, in (0, 1].
+        size: smallest and largest diameter, the geometric mean of length and breadth, as a fraction of the crop's
+            shorter side, in (0, 1].
         aspect: smallest and largest ratio of length to breadth.
         softness: smallest and largest width of the soft edge, as a fraction of the radius, in (0, 1].
         count: the largest number of shapes an image.
@@ -37,9 +38,7 @@ class Shape:
         raster_px: int = 128,
     ) -> None:
         self.outline = outline
-        self.size = check_range("size", size, 1e-3)
-        if self.size[1] > 1:
-            raise ValueError(f"size (={list(size)}): a shape cannot be larger than the crop; stay at or below 1")
+        self.size = check_range("size", size, 1e-3, 1.0)
         self.aspect = check_range("aspect", aspect, 1.0)
         self.softness = check_range("softness", softness, 1e-3, 1.0)
         if count < 1:
