@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every figure of README.md: about an hour on two idle CPU cores. Takes pictures and JSON from benchmarks/.
+# Every figure of README.md: two hours or more on two idle CPU cores. Takes pictures and JSON from benchmarks/.
 set -eu
 python=${PYTHON:-.venv/bin/python}
 here=experiments/benchmark
@@ -12,4 +12,9 @@ measure full experiment=paper data.batch_size=1 benchmark.seconds=150 'benchmark
 measure quick experiment=quick 'benchmark.parts=[training,inference,memory,layers,switches]'
 measure full-inference experiment=paper benchmark.seconds=45 'benchmark.parts=[inference]' 'benchmark.batches=[1]'
 measure scale experiment=quick 'benchmark.parts=[scale]'
-measure data experiment=quick 'benchmark.parts=[data]'
+measure data experiment=quick 'benchmark.parts=[data]' 'benchmark.images=[100,5000,50000]'
+export OMP_NUM_THREADS=1
+measure kept experiment=quick benchmark.seconds=12 'benchmark.parts=[inference,memory]'
+measure kept-data experiment=quick 'benchmark.parts=[data]' 'benchmark.images=[100,50000]'
+measure kept-512 experiment=quick data.image_size=512 data.batch_size=2 benchmark.seconds=40 'benchmark.parts=[training]'
+measure kept-quick experiment=quick benchmark.seconds=30 'benchmark.parts=[training,switches]'

@@ -71,7 +71,7 @@ def quick_step() -> dict[str, float]:
         times = medians({"step": step, "prepare": prepare}, 2 * ROUNDS)
         figures |= {
             f"quick step at {height} px (ms)": times["step"],
-            f"of which crop, augmentation, mix and noise at {height} px (ms)": times["prepare"],
+            f"of which crop, augmentation and mix at {height} px (ms)": times["prepare"],
             f"share at {height} px": round(times["prepare"] / times["step"], 4),
         }
     return figures

@@ -209,7 +209,7 @@ def test_a_source_that_cannot_be_used(prepare: str, tmp_path: Path) -> None:
     message = {
         "missing": r"corruption.source.root \(=.*source\) is no folder",
         "empty": r"corruption.source.root \(=.*source\) holds no images; name another folder",
-        "unreadable": r"corruption.source.root \(=..source.): .*a.png cannot be read .* replace or remove it",
+        "unreadable": r"corruption.source.root \(=.*source\): .*a.png cannot be read .* replace or remove it",
     }[prepare]
     with pytest.raises(ValueError, match=message):
         OtherPictures(str(root))
