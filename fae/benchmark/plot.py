@@ -12,7 +12,14 @@ from fae.benchmark.inference import PLAIN as PLAIN_NETWORK
 from fae.benchmark.scale import exponent
 from fae.benchmark.training import BARE, PLAIN, STEP
 
-_OURS, _PLAIN, _FLOOR = "#1f77b4", "#b0b0b0", "#d62728"
+_OURS, _OURS_LATER, _PLAIN, _FLOOR = "#1f77b4", "#7fb8dd", "#b0b0b0", "#d62728"
+LAWS = {
+    "training, side of the crop": (2, 2),
+    "training, batch": (1, 1),
+    "training, width": (2, 1),
+    "inference, side of the image": (2, 2),
+}
+"""Powers that time and memory are to grow by: pixels, images, and channels in and out."""
 
 
 def plot(result: dict[str, Any]) -> Figure | None:
@@ -77,11 +84,11 @@ def _inference(axes: Axes, result: list[dict[str, Any]]) -> None:
             times = one["times"][name]
             names.append(f"{name}, {one['batch']} × {one['side']}²")
             values.append(times["median_ms"] / one["batch"])
-            labels.append(f"{values[-1]:,.3g}  (95 %: {times['p95_ms'] / one['batch']:,.3g})")
+            labels.append(f"{_round(values[-1])}  (95 %: {_round(times['p95_ms'] / one['batch'])})")
             colours.append(colour)
     _bars(axes, names, values, colours, labels)
     axes.tick_params(axis="y", labelsize=7)
-    axes.margins(x=0.45)
+    axes.margins(x=0.55)
     axes.set_title("scoring", fontsize=10)
     axes.set_xlabel("ms an image, median")
 
@@ -97,30 +104,47 @@ def _switches(axes: Axes, gain: dict[str, float]) -> None:
 
 def _scale(axes: Axes, axis: str, points: list[dict[str, Any]]) -> None:
     values, seconds, size = ([p[key] for p in points if p["seconds"]] for key in ("value", "seconds", "bytes"))
-    _two_curves(axes, values, seconds, [s / 2**20 for s in size], "s", "peak memory, MiB")
-    laws = f"time ~ {exponent(values, seconds):.2f}, memory ~ {exponent(values, size):.2f} (exponents, upper half)"
-    axes.set_title(f"{axis}\n{laws}", fontsize=9)
+    time_law, memory_law = LAWS.get(axis, (None, None))
+    _growth(axes, values, seconds, "time", "s", _OURS, time_law)
+    _growth(axes, values, [s / 2**20 for s in size], "peak memory", "MiB", _FLOOR, memory_law)
+    _finish(axes, values, axis)
 
 
 def _data(axes: Axes, points: list[dict[str, Any]]) -> None:
     values = [p["value"] for p in points]
     first, later = ([p[key] for p in points] for key in ("first_run_s", "later_run_s"))
+    _growth(axes, values, first, "first run to the first batch", "s", _OURS, 1)
+    _growth(axes, values, later, "later runs", "s", _OURS_LATER)
     memory = [p["anonymous_bytes"] / 2**20 for p in points]
-    _two_curves(axes, values, first, memory, "s to the first batch", "anonymous memory, MiB")
-    axes.plot(values, later, "o--", color=_OURS)
-    axes.annotate("first run", (values[-1], first[-1]), (-6, 4), textcoords="offset points", ha="right", color=_OURS)
-    axes.annotate("later runs", (values[-1], later[-1]), (-6, 4), textcoords="offset points", ha="right", color=_OURS)
-    axes.set_title("training images, 128×128", fontsize=9)
+    _growth(axes, values, memory, "anonymous memory", "MiB", _FLOOR)
+    _finish(axes, values, "training images, 128×128")
 
 
-def _two_curves(axes: Axes, values: list[float], left: list[float], right: list[float], one: str, other: str) -> None:
-    axes.loglog(values, left, "o-", color=_OURS)
-    axes.set_ylabel(one, color=_OURS)
-    twin = axes.twinx()
-    twin.loglog(values, right, "s-", color=_FLOOR, markersize=4)
-    twin.set_ylabel(other, color=_FLOOR)
-    for side in (axes, twin):
-        side.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        side.yaxis.set_major_formatter("{x:,g}")
-        side.minorticks_off()
-        side.set_xticks(values, [f"{value:,}" for value in values])  # last: a logarithmic axis brings its own
+def _growth(
+    axes: Axes, values: list[float], found: list[float], name: str, unit: str, colour: str, law: float | None = None
+) -> None:
+    """Relative to the first point, so that all share an axis; dashed: the power to expect."""
+    ends = f"{found[0]:,.3g} to {_round(found[-1])} {unit}"
+    label = f"{name}: {ends}, ~ {exponent(values, found):.2f}"
+    axes.plot(values, [value / found[0] for value in found], "o-", markersize=4, color=colour, label=label)
+    if law is not None:
+        expected = [(value / values[0]) ** law for value in values]
+        axes.plot(values, expected, "--", linewidth=1, color=colour, label=f"to expect: ~ {law:g}")
+
+
+def _round(value: float) -> str:
+    """Three digits, without an exponent."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def _finish(axes: Axes, values: list[float], title: str) -> None:
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_ylabel("times the first point")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:,g}")
+    axes.minorticks_off()
+    axes.set_xticks(values, [f"{value:,}" for value in values])  # last: a logarithmic axis brings its own
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize=8, title="powers by the upper half", title_fontsize=8)
+    axes.set_title(title, fontsize=9)

@@ -18,12 +18,17 @@ from fae.precision import best_precision, on_gpu
 from fae.score.score import Score
 from fae.types import Batch
 
+PRECISIONS = ("32-true", "bf16-mixed")
+
 
 class Subject:
     """The parts of a run, each by itself; crops are those of the last stage.
 
     Args:
         cfg: as of fae.train.
+
+    Raises:
+        ValueError: a precision whose floor is not known.
     """
 
     def __init__(self, cfg: DictConfig) -> None:
@@ -31,7 +36,9 @@ class Subject:
         self.device = torch.device("cuda" if on_gpu(cfg.trainer.accelerator) else "cpu")
         if cfg.trainer.precision == "auto":
             cfg.trainer.precision = best_precision(cfg.trainer.accelerator)
-        self.half = str(cfg.trainer.precision) == "bf16-mixed"
+        if cfg.trainer.precision not in PRECISIONS:
+            raise ValueError(f"trainer.precision (={cfg.trainer.precision}) must be one of {', '.join(PRECISIONS)} here")
+        self.half = cfg.trainer.precision == "bf16-mixed"
         self.dtype = torch.bfloat16 if self.half else torch.float32
         self.score: Score = instantiate(cfg.score, _convert_="all")
 

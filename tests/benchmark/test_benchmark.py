@@ -102,6 +102,7 @@ def test_switches(tiny: Path, tmp_path: Path) -> None:
         ("benchmark.parts=[]", "must name some of"),
         ("benchmark.sides=[0]", r"benchmark.sides \(=\[0\]\) must hold numbers of at least 1"),
         ("benchmark.batches=[]", "benchmark.batches"),
+        ("trainer.precision=16-mixed", r"trainer.precision \(=16-mixed\) must be one of 32-true, bf16-mixed here"),
     ],
 )
 def test_wrong_values(words: str, message: str, tiny: Path, tmp_path: Path) -> None:
