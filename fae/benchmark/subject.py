@@ -37,7 +37,9 @@ class Subject:
         if cfg.trainer.precision == "auto":
             cfg.trainer.precision = best_precision(cfg.trainer.accelerator)
         if cfg.trainer.precision not in PRECISIONS:
-            raise ValueError(f"trainer.precision (={cfg.trainer.precision}) must be one of {', '.join(PRECISIONS)} here")
+            raise ValueError(
+                f"trainer.precision (={cfg.trainer.precision}) must be one of {', '.join(PRECISIONS)} here"
+            )
         self.half = cfg.trainer.precision == "bf16-mixed"
         self.dtype = torch.bfloat16 if self.half else torch.float32
         self.score: Score = instantiate(cfg.score, _convert_="all")
