@@ -27,3 +27,4 @@ elsewhere() {  # name, then what orthogonality is told
 elsewhere seed1 multirun/fig9_seed1/*FVN01* multirun/fig9_seed1_longer/*FVN01* multirun/fig9_seed1/*GLA01* --repeats 3
 elsewhere screw multirun/fig9_screw/mvtec* --repeats 1
 for seed in 0 1; do run along "${quick[@]}" "data.root=$PIPED/PA_FVN01_TL" "seed=$seed"; done
+"$python" experiments/table.py multirun/fig9_seed1 multirun/fig9_seed1_longer multirun/along experiments/theory/runs.csv
