@@ -79,10 +79,11 @@ def markdown(found: pd.DataFrame) -> str:
     for _, row in found.iterrows():
         cells = [row["dataset"] + (" (drawn, not real)" if is_synthetic(row["dataset"]) else "")]
         if row["runs"]:
-            cells[0] += f" ({row['image_size']} px, width {row['width']:.0f}, {row['steps']:.0f} steps)"
+            width = "unknown" if pd.isna(row["width"]) else f"{row['width']:.0f}"  # where only the metrics are left
+            cells[0] += f" ({row['image_size']} px, width {width}, {row['steps']:.0f} steps)"
         for measure in MEASURES:
             spread = "" if pd.isna(row.get(f"{measure}_std")) else f" ± {number(row[f'{measure}_std'])}"
-            star = "\\*" if row[f"trivial_{measure}"] >= row[measure] else ""
+            star = "\\*" if row["runs"] and row[f"trivial_{measure}"] >= row[measure] else ""
             ours = f"{number(row[measure])}{spread}{star}" if row["runs"] else NO_DATA
             by = "" if pd.isna(row.get(f"{measure}_best_rival_by")) else f" {row[f'{measure}_best_rival_by']}"
             cells += [number(row.get(f"{measure}_paper")), ours, number(row.get(f"{measure}_difference"))]

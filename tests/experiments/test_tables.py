@@ -39,6 +39,18 @@ def test_categories_without_data_are_listed_and_never_filled_in(sweep: Path, tmp
     assert pd.isna(table.loc["folder:tiny", "pixel_auroc_paper"])
 
 
+def test_a_run_of_which_the_metrics_are_left_and_no_run_at_all(sweep: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "sweep" / "one"
+    copy.mkdir(parents=True)
+    shutil.copyfile(sweep / "filter-elastic" / "metrics.json", copy / "metrics.json")
+    found = tables.table([tmp_path / "sweep"])
+    assert "folder:tiny (32 × 32 px, width unknown, 12 steps)" in tables.markdown(found)
+    facts = json.loads((copy / "metrics.json").read_text())
+    (copy / "metrics.json").write_text(json.dumps(facts | {"objective": "amplify"}))
+    shown = tables.markdown(tables.table([tmp_path / "sweep"]))
+    assert shown.count(tables.NO_DATA) == 2 * 15
+
+
 def test_runs_of_several_settings_are_refused(sweep: Path, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="differ in corruption"):
         tables.main([str(sweep), "--out", str(tmp_path / "mvtec.csv")])
