@@ -1,7 +1,7 @@
 """No step waits for its device: on the meta device whatever needs a value, not only a shape, is an error.
 
-Two things it does not see: a copy to the device that waits for what the device still has to do, and what the trainer
-asks for around the step.
+What it does not see is counted: copies to the device that wait for what it still has to do, and what the trainer asks
+for around the step.
 """
 
 import traceback
