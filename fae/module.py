@@ -49,6 +49,7 @@ class FilteringAutoencoder(lightning.LightningModule):
         self.objective = objective
         self.optimizer, self.scheduler = optimizer, scheduler
         self.residual = residual
+        self.in_training: Callable[[Tensor], Tensor] | None = None  # the same, compiled; see fae.callback.compiled
         self.val_pixels = StreamingPixelMetrics()
         # Metrics, not logged scalars: they add up exactly over processes with different numbers of images.
         # A NaN is for FiniteLoss to explain, here and below.
@@ -58,7 +59,8 @@ class FilteringAutoencoder(lightning.LightningModule):
 
     def forward(self, image: Tensor) -> Tensor:
         """Reconstruct `(B, 3, H, W)` images."""
-        reconstruction: Tensor = self.model(image.contiguous(memory_format=torch.channels_last))
+        network = self.in_training if self.training and self.in_training is not None else self.model
+        reconstruction: Tensor = network(image.contiguous(memory_format=torch.channels_last))
         return reconstruction
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

@@ -63,10 +63,10 @@ class Subject:
 
     def raw(self) -> Iterator[Raw]:
         """Bytes without end, on the device."""
-        image, size = self.data.train.image, self.data.batch_size
+        image, size = self.data.train.image.to(self.device), self.data.batch_size
         for step in cycle(range(self.data.max_steps)):
             which = torch.arange(step * size, (step + 1) * size) % len(image)
-            yield Raw(image[which].to(self.device), step)
+            yield Raw(image[which.to(self.device, non_blocking=True)], step)
 
     def batch(self) -> Batch:
         """The batch that training would see at its first step."""

@@ -23,10 +23,10 @@ AT_LEAST, AT_MOST = 3, 100
 
 def timed(work: Work, device: torch.device) -> float:
     """Seconds until the work is done, on the device as well."""
-    _wait(device)
+    wait(device)
     start = time.perf_counter()
     done = work()
-    _wait(device)
+    wait(device)
     return done.seconds if isinstance(done, Elapsed) else time.perf_counter() - start
 
 
@@ -64,6 +64,7 @@ def summary(times: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def _wait(device: torch.device) -> None:
+def wait(device: torch.device) -> None:
+    """Until the device has done all that it was asked for."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

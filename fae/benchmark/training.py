@@ -4,6 +4,7 @@ import copy
 import time
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,22 +22,26 @@ from fae.benchmark.floor import PRODUCT, Machine, bandwidth, operations, product
 from fae.benchmark.plain import PlainImages, plain_auroc, plain_batches, plain_step
 from fae.benchmark.process import aside
 from fae.benchmark.subject import Subject, subject_of
-from fae.benchmark.timing import AT_LEAST, AT_MOST, Work, shuffled, summary, timed
+from fae.benchmark.timing import AT_LEAST, AT_MOST, Work, shuffled, summary, timed, wait
 from fae.identity import resolved
 from fae.metric.streaming import StreamingPixelMetrics
 from fae.tracking import start, wandb_run
 
 STEP, PLAIN, BARE = "step", "plain: step", "of a step: forward and backward"
 FORWARD = "of a step: forward"
-_WARM_UP = 2  # steps
+_WARM_UP = 2  # rounds
+_IN_A_ROW = {"cuda": 10}
+"""Steps of a round, where the host runs ahead of the device; elsewhere one."""
+Mark = float | torch.cuda.Event
 _MAPS = 32  # of a small test set
 
 
 class Turns(Callback):
-    """Between any two steps of a real training, all the others have their turn; then the training is stopped.
+    """Between steps of a real training, all the others have their turn; then the training is stopped.
 
     Within the step, forward and backward are timed by hooks, so that what the step takes beyond them is told from the
-    same step. Must be the first callback: a step is all that lies between two calls.
+    same step; on a CUDA device by its own clock, without waiting for it. Must be the first callback: a step is all that
+    lies between two calls.
 
     Args:
         work: the others by name, in another order in each round, as each finds memory as the last left it.
@@ -47,55 +52,71 @@ class Turns(Callback):
     def __init__(self, work: Mapping[str, Work], device: torch.device, seconds: float) -> None:
         self.work, self.device, self.seconds = work, device, seconds
         self.times: dict[str, list[float]] = {name: [] for name in (STEP, BARE, FORWARD, *work)}
-        self._bare = self._forward = self._began = 0.0
+        self._in_a_row = _IN_A_ROW.get(device.type, 1)
+        self._spans: dict[str, list[tuple[Mark, Mark]]] = {"forward": [], "objective": [], "backward": []}
+        self._began: Mark = 0.0
         self._started = self._resumed = 0.0
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Hook into network and objective."""
-        for part in (pl_module.model, pl_module.objective):
+        for name, part in {"forward": pl_module, "objective": pl_module.objective}.items():
             assert isinstance(part, torch.nn.Module)
             part.register_forward_pre_hook(self._begin)
-            part.register_forward_hook(self._end)
+            part.register_forward_hook(partial(self._end, name))
 
     def _begin(self, *_: Any) -> None:
-        self._began = self._now()
+        self._began = self._mark()
 
-    def _end(self, part: torch.nn.Module, *_: Any) -> None:
-        taken = self._now() - self._began
-        self._bare += taken
-        if self._forward == 0:  # the network comes before the objective
-            self._forward = taken
+    def _end(self, name: str, *_: Any) -> None:
+        self._spans[name].append((self._began, self._mark()))
 
     def on_before_backward(self, *_: Any) -> None:
         """Begin the backward pass."""
-        self._began = self._now()
+        self._begin()
 
     def on_after_backward(self, *_: Any) -> None:
         """End it."""
-        self._bare += self._now() - self._began
+        self._end("backward")
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """End one step's time, measure the others, begin the next."""
-        step = self._now() - self._resumed
+        """End the time of a round's steps, measure the others, begin the next round."""
+        if batch_idx % self._in_a_row:
+            return
+        wait(self.device)
+        step = (time.perf_counter() - self._resumed) / self._in_a_row
+        taken = {name: sum(_between(*span) for span in spans) / self._in_a_row for name, spans in self._spans.items()}
         names = list(self.work)
-        others = {name: timed(self.work[name], self.device) for name in shuffled(names, batch_idx)}
-        if batch_idx <= _WARM_UP:
+        round_ = batch_idx // self._in_a_row
+        others = {name: timed(self.work[name], self.device) for name in shuffled(names, round_)}
+        if round_ <= _WARM_UP:
             self._started = time.perf_counter()
         else:
-            for name, seconds in {STEP: step, BARE: self._bare, FORWARD: self._forward, **others}.items():
+            own = {STEP: step, BARE: sum(taken.values()), FORWARD: taken["forward"]}
+            for name, seconds in (own | others).items():
                 self.times[name].append(seconds)
             done = len(self.times[STEP])
             late = time.perf_counter() - self._started > self.seconds
             trainer.should_stop = done >= AT_MOST or (done >= AT_LEAST and late)
-        self._bare = self._forward = 0.0
+        for spans in self._spans.values():
+            spans.clear()
         self._resumed = time.perf_counter()
 
-    def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter()
+    def _mark(self) -> Mark:
+        if self.device.type != "cuda":
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record()
+        return event
+
+
+def _between(begin: Mark, end: Mark) -> float:
+    """Seconds."""
+    if isinstance(begin, float) and isinstance(end, float):
+        return end - begin
+    assert isinstance(begin, torch.cuda.Event) and isinstance(end, torch.cuda.Event)
+    return float(begin.elapsed_time(end)) / 1e3
 
 
 def training(subject: Subject, folder: Path, seconds: float) -> dict[str, Any]:

@@ -46,11 +46,11 @@ class ConvTranspose2d(nn.ConvTranspose2d):
 def _slow(layer: Conv2d | ConvTranspose2d, image: Tensor) -> bool:
     weight = layer.weight
     return (
-        layer.bias is None
+        image.device.type == "cpu"
+        and layer.bias is None
         and layer.groups == 1
         and weight.requires_grad
         and torch.is_grad_enabled()
-        and image.device.type == "cpu"
         and image.dtype == weight.dtype == torch.float32
         and min(weight.shape[:2]) >= _NARROW
         and image.shape[2:].numel() >= _SMALL
