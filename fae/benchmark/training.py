@@ -115,7 +115,8 @@ def _between(begin: Mark, end: Mark) -> float:
     """Seconds."""
     if isinstance(begin, float) and isinstance(end, float):
         return end - begin
-    assert isinstance(begin, torch.cuda.Event) and isinstance(end, torch.cuda.Event)
+    assert isinstance(begin, torch.cuda.Event)
+    assert isinstance(end, torch.cuda.Event)
     return float(begin.elapsed_time(end)) / 1e3
 
 
