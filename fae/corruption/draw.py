@@ -6,6 +6,9 @@ from torch import Generator, Tensor
 
 Range = tuple[float, float]
 
+_STAGED = 2**16
+"""Bytes. CUDA takes up to so many from ordinary memory at once; with more the host waits for all queued work."""
+
 
 def is_number(value: object) -> bool:
     """Whether something of a configuration is a finite number."""
@@ -44,3 +47,10 @@ def uniform(bounds: Range, shape: tuple[int, ...], generator: Generator) -> Tens
 def log_uniform(bounds: Range, shape: tuple[int, ...], generator: Generator) -> Tensor:
     """Numbers on the CPU whose logarithm is uniform; every scale is equally frequent."""
     return uniform((math.log(bounds[0]), math.log(bounds[1])), shape, generator).exp()
+
+
+def send(numbers: Tensor, device: torch.device) -> Tensor:
+    """Numbers from the CPU to the device without waiting for it, however many they are."""
+    if device.type == "cuda" and numbers.nbytes > _STAGED:
+        numbers = numbers.pin_memory()
+    return numbers.to(device, non_blocking=True)

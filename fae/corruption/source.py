@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from fae.corruption.draw import log_uniform, uniform
+from fae.corruption.draw import log_uniform, send, uniform
 from fae.corruption.grid import sample
 from fae.corruption.texture import texture
 from fae.image import Array, images_in, read_image
@@ -65,7 +65,7 @@ class OtherPictures:
         grid = F.affine_grid(
             torch.stack(rows, 1).to(device, non_blocking=True), [batch, 1, height, width], align_corners=False
         )
-        return sample(self.pictures[chosen].to(device, non_blocking=True).float() / 255, grid).clamp(0, 1)
+        return sample(send(self.pictures[chosen], device).float() / 255, grid).clamp(0, 1)
 
 
 def _square(path: Path) -> Array:

@@ -27,7 +27,7 @@ def texture(batch: int, height: int, width: int, generator: Generator, device: t
         `(batch, 3, height, width)` float32 in [0, 1].
     """
     one = (batch, 1, 1, 1)
-    bend, grain = torch.split(smooth_noise(batch, 2, _LATTICE, generator).to(device, non_blocking=True), 1, dim=1)
+    bend, grain = torch.split(smooth_noise(batch, 2, _LATTICE, generator, device), 1, dim=1)
     angle = uniform((0, 2 * math.pi), one, generator)
     wave_px = log_uniform((3.0, 200.0), one, generator)
     strength = uniform((0.0, 8.0), one, generator).to(device, non_blocking=True)

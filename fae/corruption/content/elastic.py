@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from kornia.enhance import adjust_brightness
 from torch import Generator, Tensor
 
-from fae.corruption.draw import Range, check_fraction, check_range, log_uniform, uniform
+from fae.corruption.draw import Range, check_fraction, check_range, log_uniform, send, uniform
 from fae.corruption.grid import identity, sample
 from fae.corruption.kind import Source
 from fae.corruption.noise import smooth_noise
@@ -52,7 +52,7 @@ class Elastic:
         cells = math.ceil(max(height, width) / self.smoothness_px[0]) + 1
         side = torch.tensor([width, height], dtype=torch.float32)
         size = amplitude.view(-1, 1) * 2 / side
-        noise = (smooth_noise(batch, 2, cells, generator) * size[..., None, None]).to(device, non_blocking=True)
+        noise = smooth_noise(batch, 2, cells, generator, device) * send(size[..., None, None], device)
         window = side / (smoothness.view(-1, 1) * cells)  # (B, 2), part of the lattice that is used
         window = window.view(batch, 1, 1, 2).to(device, non_blocking=True)
         lattice = (identity(height, width, device) + 1) * window - 1

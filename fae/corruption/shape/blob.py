@@ -29,7 +29,7 @@ class Blob:
     def __call__(self, u: Tensor, v: Tensor, aspect: Tensor, generator: Generator) -> Tensor:
         """See `fae.corruption.kind.Outline`."""
         batch, count, height, width = u.shape
-        noise = smooth_noise(batch * count, 1, _LATTICE, generator).to(u.device, non_blocking=True)
+        noise = smooth_noise(batch * count, 1, _LATTICE, generator, u.device)
         cell = (log_uniform(self.detail, aspect.shape, generator) * _LATTICE / 4).to(u.device, non_blocking=True)
         where = torch.stack([u / cell, v / cell], dim=-1).view(batch * count, height, width, 2)
         field = sample(noise, where).view_as(u)
