@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 _PRESENTATION = (
     *("run_dir", "cache_dir", "logger", "tags", "pictures"),
     *("callback.progress", "callback.learning_rate", "callback.finite", "callback.last", "callback.best.dirpath"),
-    *("callback.history", "callback.reconstructions"),
+    *("callback.history", "callback.reconstructions", "callback.compiled"),  # the last one rounds in another way
     *("trainer.enable_progress_bar", "trainer.log_every_n_steps"),
     # What the data are is told by their fingerprint, wherever they lie.
     *("data.root", "data.source.default_root", "data.source.cache_dir", "data.cache_dir"),

@@ -1,5 +1,9 @@
 """On a GPU a long training runs a compiled network; here what can be told of it without one."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,17 +42,30 @@ class Recorder:
         return compiled
 
 
-def trainer(device: str, steps: int) -> Any:
-    return SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device(device)), max_steps=steps)
+def trainer(device: str, steps: int, processes: int = 1) -> Any:
+    strategy = SimpleNamespace(root_device=torch.device(device))
+    return SimpleNamespace(strategy=strategy, max_steps=steps, world_size=processes)
 
 
-@pytest.mark.parametrize(("device", "steps", "pays"), [("cuda", 10, True), ("cuda", 9, False), ("cpu", 10, False)])
-def test_only_a_long_training_on_a_gpu_is_compiled(device: str, steps: int, pays: bool) -> None:
+@pytest.fixture
+def compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fae.callback.compiled.find_spec", lambda name: name)
+    monkeypatch.setenv("CC", "cc")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "another")
+
+
+@pytest.mark.usefixtures("compiler")
+@pytest.mark.parametrize(
+    ("device", "steps", "processes", "pays"),
+    [("cuda", 10, 1, True), ("cuda", 9, 1, False), ("cuda", 10, 2, False), ("cpu", 10, 1, False)],
+)
+def test_only_a_long_training_on_one_gpu_is_compiled(device: str, steps: int, processes: int, pays: bool) -> None:
     module, record = network(), Recorder()
-    callback = Compiled(least_steps=10, compile=record)
+    callback = Compiled(least_steps=10, cache_dir="unused", compile=record)
     names = list(module.state_dict())
-    callback.on_train_start(trainer(device, steps), module)
+    callback.on_train_start(trainer(device, steps, processes), module)
     assert len(record.asked) == pays
+    assert (os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(Path("unused").absolute())) == pays
     image = torch.rand(1, 3, 32, 32)
     trained = module.train()(image)
     assert record.calls == pays
@@ -59,6 +76,21 @@ def test_only_a_long_training_on_a_gpu_is_compiled(device: str, steps: int, pays
     again = module.train()(image)
     assert record.calls == pays
     assert torch.equal(trained, again)
+
+
+def test_without_a_compiler_it_trains_as_it_is_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, compiler: None
+) -> None:
+    module, record = network(), Recorder()
+    monkeypatch.delenv("CC")
+    monkeypatch.setenv("PATH", "")
+    Compiled(least_steps=10, cache_dir="unused", compile=record).on_train_start(trainer("cuda", 10), module)
+    monkeypatch.setattr("fae.callback.compiled.find_spec", lambda name: None)
+    Compiled(least_steps=10, cache_dir="unused", compile=record).on_train_start(trainer("cuda", 10), module)
+    assert not record.asked
+    assert module.in_training is None
+    assert "a C compiler" in caplog.messages[0]
+    assert "pip install triton" in caplog.messages[1]
 
 
 def test_the_network_is_one_graph_for_each_size_and_computes_the_same() -> None:
@@ -80,6 +112,24 @@ def test_the_network_is_one_graph_for_each_size_and_computes_the_same() -> None:
         for one, other in zip(*found, strict=True):
             torch.testing.assert_close(one, other)
         assert counters["stats"]["unique_graphs"] == graphs
+
+
+def test_kernels_lie_in_the_named_cache(tmp_path: Path) -> None:
+    code = """
+import sys, torch
+from pathlib import Path
+from fae.callback.compiled import keep_kernels_in
+keep_kernels_in(Path(sys.argv[1]))
+torch.compile(lambda x: torch.relu(x) + 1)(torch.rand(9))
+"""
+    own, others = tmp_path / "cache", tmp_path / "tmp"
+    others.mkdir()
+    environ = {key: value for key, value in os.environ.items() if key != "TORCHINDUCTOR_CACHE_DIR"}
+    subprocess.run([sys.executable, "-c", code, str(own)], check=True, env=environ | {"TMPDIR": str(others)})
+    assert any(path.is_file() for path in own.rglob("*"))
+    # The place of C++ headers, which no GPU needs, is set when PyTorch is imported.
+    elsewhere = [path for path in others.rglob("*") if path.is_file()]
+    assert not [path for path in elsewhere if "precompiled_headers" not in path.parts]
 
 
 def test_it_is_among_the_callbacks_of_every_training() -> None:

@@ -20,6 +20,7 @@ from fae.benchmark.subject import Subject
 from fae.benchmark.switches import switches
 from fae.benchmark.table import tables
 from fae.benchmark.training import training
+from fae.callback.compiled import keep_kernels_in
 from fae.environment import environment, git_commit
 from fae.files import whole, write_text
 
@@ -58,6 +59,7 @@ def benchmark(cfg: DictConfig) -> dict[str, Any]:
         if not asked[name] or min(asked[name]) < 1:
             raise ValueError(f"benchmark.{name} (={list(asked[name])}) must hold numbers of at least 1")
     quiet()
+    keep_kernels_in(Path(cfg.cache_dir) / "compiled")
     subject = Subject(cfg)
     data = subject.data
     name = f"{cfg.model.width}-{'x'.join(map(str, data.stages[-1]))}-{data.batch_size}-{cfg.trainer.precision}"
