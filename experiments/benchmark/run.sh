@@ -13,6 +13,9 @@ measure quick experiment=quick 'benchmark.parts=[training,inference,memory,layer
 measure full-inference experiment=paper benchmark.seconds=45 'benchmark.parts=[inference]' 'benchmark.batches=[1]'
 measure scale experiment=quick 'benchmark.parts=[scale]'
 measure data experiment=quick 'benchmark.parts=[data]' 'benchmark.images=[100,5000,50000]'
+measure kept-full experiment=paper data.batch_size=1 benchmark.seconds=60 'benchmark.parts=[training]'
+measure kept-quick-2-threads experiment=quick benchmark.seconds=50 'benchmark.parts=[training]'
+measure kept-full-inference experiment=paper benchmark.seconds=35 'benchmark.parts=[inference]' 'benchmark.batches=[1]'
 export OMP_NUM_THREADS=1
 measure kept experiment=quick benchmark.seconds=12 'benchmark.parts=[inference,memory]'
 measure kept-data experiment=quick 'benchmark.parts=[data]' 'benchmark.images=[100,50000]'
