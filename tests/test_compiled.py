@@ -98,7 +98,7 @@ def test_the_network_is_one_graph_for_each_size_and_computes_the_same() -> None:
     counters.clear()
     module = network().train()
     compiled = torch.compile(module.model.forward, backend="aot_eager", dynamic=False, fullgraph=True)
-    for graphs, side in enumerate((16, 24, 32), 1):
+    for graphs, side in enumerate((16, 24), 1):
         image = torch.rand(2, 3, side, side).contiguous(memory_format=torch.channels_last)
         found: list[list[Tensor]] = []
         for forward in (module.model, compiled):
@@ -114,6 +114,7 @@ def test_the_network_is_one_graph_for_each_size_and_computes_the_same() -> None:
         assert counters["stats"]["unique_graphs"] == graphs
 
 
+@pytest.mark.slow
 def test_kernels_lie_in_the_named_cache(tmp_path: Path) -> None:
     code = """
 import sys, torch
