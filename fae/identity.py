@@ -6,11 +6,12 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-# Where a run lies and how it is shown; they change no result, so a run may go on with others.
+# Where a run lies, how it is shown, and whether a GPU's kernels are compiled, which rounds in another way and is told
+# by metrics.json; a run may go on with others.
 _PRESENTATION = (
     *("run_dir", "cache_dir", "logger", "tags", "pictures"),
     *("callback.progress", "callback.learning_rate", "callback.finite", "callback.last", "callback.best.dirpath"),
-    *("callback.history", "callback.reconstructions", "callback.compiled"),  # the last one rounds in another way
+    *("callback.history", "callback.reconstructions", "callback.compiled"),
     *("trainer.enable_progress_bar", "trainer.log_every_n_steps"),
     # What the data are is told by their fingerprint, wherever they lie.
     *("data.root", "data.source.default_root", "data.source.cache_dir", "data.cache_dir"),

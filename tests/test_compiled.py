@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch._dynamo.utils import counters
 
-from fae.callback.compiled import Compiled
+from fae.callback.compiled import Compiled, why_not
 from fae.model.autoencoder import SDCAutoencoder
 from fae.module import FilteringAutoencoder
 from fae.objective.filter import Filter
@@ -42,55 +42,104 @@ class Recorder:
         return compiled
 
 
-def trainer(device: str, steps: int, processes: int = 1) -> Any:
+def trainer(device: str, steps: int, processes: int = 1, done: int = 0) -> Any:
     strategy = SimpleNamespace(root_device=torch.device(device))
-    return SimpleNamespace(strategy=strategy, max_steps=steps, world_size=processes)
+    return SimpleNamespace(strategy=strategy, max_steps=steps, global_step=done, world_size=processes)
 
 
 @pytest.fixture
-def compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fae.callback.compiled.find_spec", lambda name: name)
-    monkeypatch.setenv("CC", "cc")
+def compiler(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """One that works."""
+    record = Recorder()
+    monkeypatch.setattr("torch.compile", record)
+    monkeypatch.setattr("fae.callback.compiled.why_not", lambda device: None)
+    monkeypatch.setattr("fae.callback.compiled._OF_THE_USER", None)
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "another")
+    return record
 
 
-@pytest.mark.usefixtures("compiler")
 @pytest.mark.parametrize(
-    ("device", "steps", "processes", "pays"),
-    [("cuda", 10, 1, True), ("cuda", 9, 1, False), ("cuda", 10, 2, False), ("cpu", 10, 1, False)],
+    ("device", "steps", "processes", "done", "pays"),
+    [
+        ("cuda", 10, 1, 0, True),
+        ("cuda", 9, 1, 0, False),
+        ("cuda", 12, 1, 2, True),
+        ("cuda", 12, 1, 3, False),  # a resumed run
+        ("cuda", 10, 2, 0, False),
+        ("cpu", 10, 1, 0, False),
+    ],
 )
-def test_only_a_long_training_on_one_gpu_is_compiled(device: str, steps: int, processes: int, pays: bool) -> None:
-    module, record = network(), Recorder()
-    callback = Compiled(least_steps=10, cache_dir="unused", compile=record)
+def test_only_a_long_training_on_one_gpu_is_compiled(
+    device: str, steps: int, processes: int, done: int, pays: bool, compiler: Recorder
+) -> None:
+    module = network()
+    callback = Compiled(least_steps=10, cache_dir="unused")
     names = list(module.state_dict())
-    callback.on_train_start(trainer(device, steps, processes), module)
-    assert len(record.asked) == pays
+    callback.on_train_start(trainer(device, steps, processes, done), module)
+    assert compiler.asked == [{"mode": "reduce-overhead", "dynamic": False}] * pays
     assert (os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(Path("unused").absolute())) == pays
     image = torch.rand(1, 3, 32, 32)
     trained = module.train()(image)
-    assert record.calls == pays
+    assert compiler.calls == pays
     module.eval()(image)  # validation and scoring run the network itself
-    assert record.calls == pays
+    assert compiler.calls == pays
     assert list(module.state_dict()) == names  # no second copy in a checkpoint
     callback.on_train_end(trainer(device, steps), module)
+    assert callback.used == pays
     again = module.train()(image)
-    assert record.calls == pays
+    assert compiler.calls == pays
     assert torch.equal(trained, again)
 
 
-def test_without_a_compiler_it_trains_as_it_is_and_says_so(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, compiler: None
+def test_graphs_and_their_memory_go_with_the_training_however_it_ends(
+    compiler: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module, record = network(), Recorder()
-    monkeypatch.delenv("CC")
-    monkeypatch.setenv("PATH", "")
-    Compiled(least_steps=10, cache_dir="unused", compile=record).on_train_start(trainer("cuda", 10), module)
-    monkeypatch.setattr("fae.callback.compiled.find_spec", lambda name: None)
-    Compiled(least_steps=10, cache_dir="unused", compile=record).on_train_start(trainer("cuda", 10), module)
-    assert not record.asked
+    resets: list[str] = []
+    monkeypatch.setattr("torch.compiler.reset", lambda: resets.append("reset"))
+    callback = Compiled(least_steps=10, cache_dir="unused")
+    for end in (callback.on_train_end, lambda *of: callback.on_exception(*of, KeyboardInterrupt())):
+        module = network()
+        callback.on_train_start(trainer("cuda", 10), module)
+        module.train()(torch.rand(1, 3, 32, 32)).sum().backward()
+        end(trainer("cuda", 10), module)
+        assert module.in_training is None
+        assert all(one.grad is None for one in module.parameters())
+        callback.on_exception(trainer("cuda", 10), module, KeyboardInterrupt())  # nothing is left to let go
+    assert resets == ["reset", "reset"]
+
+
+def test_the_users_place_for_kernels_stays(compiler: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fae.callback.compiled._OF_THE_USER", "scratch")
+    Compiled(least_steps=10, cache_dir="unused").on_train_start(trainer("cuda", 10), network())
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "scratch"
+
+
+def test_where_the_compiler_fails_it_trains_as_it_is_and_says_so(
+    compiler: Recorder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    module = network()
+    monkeypatch.setattr("fae.callback.compiled.why_not", lambda device: "no Triton")
+    callback = Compiled(least_steps=10, cache_dir="unused")
+    callback.on_train_start(trainer("cuda", 10), module)
+    assert not compiler.asked
     assert module.in_training is None
-    assert "a C compiler" in caplog.messages[0]
-    assert "pip install triton" in caplog.messages[1]
+    assert not callback.used
+    assert "failed: no Triton. It needs Triton, a C compiler and Python's headers" in caplog.messages[0]
+
+
+def test_what_the_compiler_stumbles_over_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("Python.h: no such file\nand much more")
+
+    monkeypatch.setattr("torch.compile", failing)
+    assert why_not(torch.device("cpu")) == "Python.h: no such file"
+    monkeypatch.setattr("torch.compile", Recorder())
+    assert why_not(torch.device("cpu")) is None
+
+
+def test_a_negative_number_of_steps() -> None:
+    with pytest.raises(ValueError, match=r"callback.compiled.least_steps \(=-1\) must not be negative"):
+        Compiled(least_steps=-1, cache_dir="unused")
 
 
 def test_the_network_is_one_graph_for_each_size_and_computes_the_same() -> None:
@@ -115,6 +164,19 @@ def test_the_network_is_one_graph_for_each_size_and_computes_the_same() -> None:
 
 
 @pytest.mark.slow
+def test_a_missing_c_compiler_is_told(tmp_path: Path) -> None:
+    code = "import torch; from fae.callback.compiled import why_not; print(why_not(torch.device('cpu')))"
+    said = {}
+    for path in (os.environ["PATH"], str(tmp_path)):
+        environ = {key: value for key, value in os.environ.items() if key not in ("CC", "CXX")}
+        environ |= {"PATH": path, "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / f"cache-{len(said)}")}
+        shown = subprocess.run([sys.executable, "-c", code], check=True, env=environ, capture_output=True, text=True)
+        said[path] = shown.stdout.strip()
+    assert said[os.environ["PATH"]] == "None"
+    assert "compiler" in said[str(tmp_path)].lower()
+
+
+@pytest.mark.slow
 def test_kernels_lie_in_the_named_cache(tmp_path: Path) -> None:
     code = """
 import sys, torch
@@ -134,5 +196,6 @@ torch.compile(lambda x: torch.relu(x) + 1)(torch.rand(9))
 
 
 def test_it_is_among_the_callbacks_of_every_training() -> None:
-    assert compose_train("experiment=paper").callback.compiled.least_steps <= 40_000
-    assert compose_train("experiment=quick").callback.compiled.least_steps > 800
+    for experiment, pays in (("paper", True), ("quick", False)):
+        cfg = compose_train(f"experiment={experiment}")
+        assert (cfg.trainer.max_steps >= cfg.callback.compiled.least_steps) == pays

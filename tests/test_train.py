@@ -94,6 +94,7 @@ def test_run_folder(uninterrupted: Path) -> None:
     assert metrics["steps"] == 12
     assert metrics["checkpoint_step"] in (4, 8, 12)
     assert metrics["seconds"] > 0
+    assert metrics["compiled"] is False
     for name in (
         *("image_auroc", "pixel_auroc", "aupro_0.3", "aupro_0.05", "image_average_precision"),
         *("pixel_average_precision", "image_best_f1", "pixel_best_f1"),

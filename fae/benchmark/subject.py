@@ -61,12 +61,16 @@ class Subject:
         """The precision of the run."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half)
 
+    @cached_property
+    def _image(self) -> Tensor:
+        return self.data.resident(self.device)
+
     def raw(self) -> Iterator[Raw]:
-        """Bytes without end, on the device."""
-        image, size = self.data.train.image.to(self.device), self.data.batch_size
+        """Bytes without end, from where training would have them, on the device."""
+        image, size = self._image, self.data.batch_size
         for step in cycle(range(self.data.max_steps)):
             which = torch.arange(step * size, (step + 1) * size) % len(image)
-            yield Raw(image[which.to(self.device, non_blocking=True)], step)
+            yield Raw(image[which.to(image.device, non_blocking=True)].to(self.device), step)
 
     def batch(self) -> Batch:
         """The batch that training would see at its first step."""

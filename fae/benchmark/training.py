@@ -130,12 +130,20 @@ def training(subject: Subject, folder: Path, seconds: float) -> dict[str, Any]:
 
     Returns:
         `times` by name, and what follows from them.
+
+    Raises:
+        ValueError: the training has too few steps for three rounds.
     """
     data, device = subject.data, subject.device
+    least = (_WARM_UP + AT_LEAST) * _IN_A_ROW.get(device.type, 1)
+    if data.max_steps <= least:
+        raise ValueError(
+            f"trainer.max_steps (={data.max_steps}) must be more than {least}, to be timed in three rounds"
+        )
     parts = _Parts(subject)
     work: dict[str, Work] = {
         "optimiser": parts.optimizer.step,
-        "data: gather and send": lambda: next(parts.raw),
+        "data: gather": lambda: next(parts.raw),
         "crop, augmentation and corruption": parts.prepare,
         f"pixel metrics of {_MAPS} maps": parts.streaming,
         f"plain: torchmetrics AUROC of {_MAPS} maps": lambda: plain_auroc(parts.residual, parts.damaged),

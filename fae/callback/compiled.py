@@ -1,18 +1,19 @@
 import logging
 import os
-import shutil
-from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
+from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
 from fae.module import FilteringAutoencoder
 
 log = logging.getLogger(__name__)
+
+_KERNELS = "TORCHINDUCTOR_CACHE_DIR"
+_found = os.environ.get(_KERNELS)
+_OF_THE_USER = None if _found in (None, default_cache_dir()) else _found  # PyTorch sets its default when imported
 
 
 class Compiled(Callback):
@@ -20,53 +21,70 @@ class Compiled(Callback):
 
     Batch norm and ReLU become few passes over memory, and a CUDA graph launches them all at once: one graph for each
     crop size, each compiled when training comes to it. Validation and scoring run the network as it is, and on the CPU
-    compiling gains nothing; what it gains and costs: experiments/benchmark. Several processes run it as it is.
+    compiling gains nothing; what it gains and costs: experiments/benchmark. Several processes run it as it is, and so
+    does a machine on which the compiler does not work.
 
     Args:
-        least_steps: shorter trainings are not compiled.
+        least_steps: trainings with fewer steps left are not compiled.
         cache_dir: where kernels are kept for the next training.
-        compile: makes a function faster.
+
+    Raises:
+        ValueError: `least_steps` is negative.
     """
 
-    def __init__(
-        self,
-        least_steps: int,
-        cache_dir: str,
-        compile: Callable[..., Callable[..., Any]] = torch.compile,
-    ) -> None:
-        self.least_steps, self.cache_dir, self.compile = least_steps, Path(cache_dir), compile
+    def __init__(self, least_steps: int, cache_dir: str) -> None:
+        if least_steps < 0:
+            raise ValueError(
+                f"callback.compiled.least_steps (={least_steps}) must not be negative; ~callback.compiled leaves it out"
+            )
+        self.least_steps, self.cache_dir = least_steps, Path(cache_dir)
+        self.used = False
+        """Whether the last training ran a compiled network."""
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Compile, if it pays."""
         assert isinstance(pl_module, FilteringAutoencoder)
-        if (
-            trainer.strategy.root_device.type != "cuda"
-            or trainer.max_steps < self.least_steps
-            or trainer.world_size > 1
-        ):
-            return
-        if missing := _missing():
-            log.warning("the network is not compiled, and training slower, for want of %s; install it", missing)
+        self.used = False
+        device = trainer.strategy.root_device
+        left = trainer.max_steps - trainer.global_step
+        if device.type != "cuda" or left < self.least_steps or trainer.world_size > 1:
             return
         keep_kernels_in(self.cache_dir)
+        if reason := why_not(device):
+            log.warning(
+                "the network is not compiled, and training slower, as PyTorch's compiler failed: %s. It needs Triton, "
+                "a C compiler and Python's headers; ~callback.compiled does without",
+                reason,
+            )
+            return
         # One graph a size: with sizes left open, as PyTorch has it from the second on, kernels are slower.
-        pl_module.in_training = self.compile(pl_module.model.forward, mode="reduce-overhead", dynamic=False)
+        pl_module.in_training = torch.compile(pl_module.model.forward, mode="reduce-overhead", dynamic=False)
+        self.used = True
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Let the compiled network go."""
+        """Let the compiled network go, with the graphs' memory."""
         assert isinstance(pl_module, FilteringAutoencoder)
-        pl_module.in_training = None
+        if pl_module.in_training is not None:
+            pl_module.in_training = None
+            pl_module.zero_grad()  # gradients may lie in the graphs' memory
+            torch.compiler.reset()  # otherwise the runs of a sweep add up to PyTorch's limit of graphs for one function
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        """As at the end of a training: a sweep goes on with the next run."""
+        self.on_train_end(trainer, pl_module)
 
 
 def keep_kernels_in(folder: Path) -> None:
-    """Have PyTorch's compiler write there, and not beside all other programs' temporary files."""
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder.absolute())  # set to its own choice when it is imported
+    """Have PyTorch's compiler write there, not beside all other programs' temporary files; a user's choice stays."""
+    os.environ[_KERNELS] = _OF_THE_USER or str(folder.absolute())
 
 
-def _missing() -> str | None:
-    """What PyTorch's compiler needs on a GPU, and is not there."""
-    if find_spec("triton") is None:
-        return "Triton (pip install triton)"
-    if not os.environ.get("CC") and not any(map(shutil.which, ("gcc", "clang"))):
-        return "a C compiler (gcc or clang)"
+def why_not(device: torch.device) -> str | None:
+    """What keeps PyTorch's compiler from working on the device, by its own words; None if it works."""
+    try:
+        torch.compile(lambda numbers: torch.relu(numbers) + 1)(torch.ones(1, device=device))
+    except Exception as error:  # it has no common class for what may be missing
+        return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return None

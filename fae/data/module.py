@@ -253,10 +253,9 @@ class DataModule(lightning.LightningDataModule):
         assert self.trainer is not None
         return DataLoader(_Stream(self, self.trainer.global_step), batch_size=None)
 
-    def resident(self) -> Tensor:
-        """The training images, on the GPU that trains where they fit into half of its free memory."""
-        assert self.trainer is not None
-        device, image = self.trainer.strategy.root_device, self.train.image
+    def resident(self, device: torch.device) -> Tensor:
+        """The training images, on the device if it is a GPU and they fit into half of its free memory."""
+        image = self.train.image
         fits = device.type == "cuda" and image.nbytes < torch.cuda.mem_get_info(device)[0] // 2
         return image.to(device) if fits else image
 
@@ -331,7 +330,10 @@ class _Stream(IterableDataset[Raw]):
         self.data, self.step = data, step
 
     def __iter__(self) -> Iterator[Raw]:
-        images, size, seed = self.data.resident(), self.data.batch_size, self.data.seed
+        trainer = self.data.trainer
+        assert trainer is not None
+        images = self.data.resident(trainer.strategy.root_device)
+        size, seed = self.data.batch_size, self.data.seed
         count, epoch, order = len(images), -1, torch.empty(0)
         for step in itertools.count(self.step):
             chosen = []

@@ -16,7 +16,7 @@ from fae.benchmark.__main__ import benchmark
 from fae.benchmark.inference import GIVEN_BACK, NETWORK, WHOLE
 from fae.benchmark.inference import PLAIN as PLAIN_NETWORK
 from fae.benchmark.switches import COMPILED
-from fae.benchmark.training import BARE, PLAIN, STEP
+from fae.benchmark.training import _IN_A_ROW, BARE, PLAIN, STEP
 from fae.config import conf_dir, register
 
 TINY = [
@@ -93,6 +93,18 @@ def test_switches(tiny: Path, tmp_path: Path) -> None:
         switches.GIVEN_BACK,
     }
     assert result["graphs_for_three_crops"] >= 1
+
+
+def test_steps_in_a_row_count_as_their_mean(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = run(tiny, tmp_path / "one", "benchmark.parts=[training]", "benchmark.seconds=0")["training"]["times"]
+    monkeypatch.setitem(_IN_A_ROW, "cpu", 4)
+    with pytest.raises(ValueError, match=r"trainer.max_steps \(=20\) must be more than 20"):
+        run(tiny, tmp_path / "short", "benchmark.parts=[training]", "trainer.max_steps=20")
+    row = run(tiny, tmp_path / "row", "benchmark.parts=[training]", "benchmark.seconds=0")["training"]["times"]
+    assert row[STEP]["rounds"] == one[STEP]["rounds"] == 3
+    for name in (STEP, BARE):  # a sum of four would be twice as long at least
+        assert row[name]["median_ms"] < 2 * one[name]["median_ms"]
+    assert row[BARE]["median_ms"] < row[STEP]["median_ms"]
 
 
 @pytest.mark.parametrize(
