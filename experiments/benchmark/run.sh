@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every figure of README.md: two hours or more on two idle CPU cores. Takes pictures and JSON from benchmarks/.
+# What README.md says of two CPU cores without bf16, and of scale and many images: two hours or more on two idle CPU cores. Takes pictures and JSON from benchmarks/.
 set -eu
 python=${PYTHON:-.venv/bin/python}
 here=experiments/benchmark
