@@ -25,18 +25,36 @@ def read() -> dict[tuple[str, str, str], dict[str, dict[str, list[float]]]]:
     return cells
 
 
-def kinds() -> None:
-    """Every kind alone beside the mixes, σ = 0, filter, seed 0: pixel | image AUROC of each set."""
-    found: dict[str, dict[str, str]] = defaultdict(dict)
+def kinds(objective: str) -> None:
+    """Every kind alone beside the mixes, σ = 0: pixel | image AUROC of each set, mean ± deviation over its seeds."""
+    found: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     with (HERE / "results.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            if (row["noise_sigma"], row["objective"], row["seed"]) == ("0.0", "filter", "0"):
-                text = f"{float(row['pixel_auroc']):.4f} \\| {float(row['image_auroc']):.3f}"
-                found[row["corruption"]][row["dataset"].split(":")[1]] = text
+            if (row["noise_sigma"], row["objective"]) == ("0.0", objective):
+                for measure in MEASURES:
+                    found[row["corruption"]][row["dataset"].split(":")[1]][measure].append(float(row[measure]))
     sets = sorted({name for values in found.values() for name in values})
-    print("\n| | " + " | ".join(sets) + " |\n|---|" + "---|" * len(sets))
-    for kind, values in sorted(found.items(), key=lambda item: item[1].get("PA_BRG03_TL", ""), reverse=True):
-        print(f"| {kind} | " + " | ".join(values.get(name, "not run") for name in sets) + " |")
+    print(f"\n| {objective} | " + " | ".join(sets) + " |\n|---|" + "---|" * len(sets))
+    for kind, values in sorted(found.items(), key=lambda item: -_mean(item[1])):
+        cells = [_spread(values[name]) for name in sets]
+        print(f"| {kind} | " + " | ".join(cells) + " |")
+
+
+def _mean(values: dict[str, dict[str, list[float]]]) -> float:
+    """Of the sets that were run."""
+    return fmean(fmean(of["pixel_auroc"]) for of in values.values())
+
+
+def _spread(values: dict[str, list[float]]) -> str:
+    if not values["pixel_auroc"]:
+        return "not run"
+    digits = {"pixel_auroc": 4, "image_auroc": 3}
+    texts = []
+    for measure in MEASURES:
+        many = values[measure]
+        of = digits[measure]
+        texts.append(f"{fmean(many):.{of}f}" + (f" ± {pstdev(many):.{of}f}" if len(many) > 1 else ""))
+    return " \\| ".join(texts) + (f" ({len(values['pixel_auroc'])})" if len(values["pixel_auroc"]) > 1 else "")
 
 
 def main() -> None:
@@ -72,7 +90,8 @@ def main() -> None:
         axis.grid(axis="x", alpha=0.3)
     figure.suptitle("quick preset; blue: filter, red: amplify")
     figure.savefig(HERE / "results.png", dpi=120)
-    kinds()
+    for objective in ("filter", "amplify"):
+        kinds(objective)
 
 
 if __name__ == "__main__":
