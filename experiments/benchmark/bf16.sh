@@ -11,6 +11,7 @@ measure() {  # name, then what fae.benchmark is told
 measure bf16-full experiment=paper data.batch_size=1 benchmark.seconds=60 'benchmark.parts=[training,layers]'
 measure bf16-quick experiment=quick benchmark.seconds=40 'benchmark.parts=[training,inference,memory,layers]'
 measure bf16-full-inference experiment=paper benchmark.seconds=35 'benchmark.parts=[inference]' 'benchmark.batches=[1]'
+measure bf16-scale experiment=quick 'benchmark.parts=[scale]'
 export ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16  # as on a processor without AMX
 measure bf16-without-amx-full experiment=paper data.batch_size=1 benchmark.seconds=60 'benchmark.parts=[training]'
 measure bf16-without-amx-quick experiment=quick benchmark.seconds=30 'benchmark.parts=[training]'
