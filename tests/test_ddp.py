@@ -24,9 +24,10 @@ from tests.test_evaluate import compose_evaluate
 Build = Callable[..., DictConfig]
 ROOT = Path(__file__).parents[1]
 
-# Three steps of plain gradient descent: Adam would turn the rounding of gradients near zero into whole steps.
+# Three short steps of plain gradient descent: Adam would turn the rounding of gradients near zero into whole steps, and
+# with a rate of 0.01 rounding grows tenfold a step, on some processors to 2e-3.
 PLAIN = (
-    *("optimizer._target_=torch.optim.SGD", "optimizer.lr=0.01", "scheduler=constant", "trainer.precision=32-true"),
+    *("optimizer._target_=torch.optim.SGD", "optimizer.lr=0.001", "scheduler=constant", "trainer.precision=32-true"),
     *("trainer.max_steps=3", "trainer.val_check_interval=1", "data.batch_size=6"),
 )
 
@@ -55,12 +56,12 @@ def scores(run: Path) -> list[float]:
 
 
 def assert_nearly_equal_runs(one: Path, two: Path) -> None:
-    """Sums of float32 in another order: 6e-7 after a step, 1e-4 after three; over each share alone: 1e-2."""
+    """Sums of float32 in another order: 2e-6 after three steps; normalised over each share alone: 5e-4."""
     for name in ("last.ckpt", "best.ckpt"):
         a, b = (torch.load(run / name, weights_only=True)["state_dict"] for run in (one, two))
         assert a.keys() == b.keys()
         for key in a:
-            assert torch.allclose(a[key].float(), b[key].float(), rtol=0, atol=5e-4), (name, key)
+            assert torch.allclose(a[key].float(), b[key].float(), rtol=0, atol=2e-5), (name, key)
     assert scores(two) == pytest.approx(scores(one), rel=1e-3)
     first, second = (json.loads((run / "metrics.json").read_text()) for run in (one, two))
     assert first.keys() == second.keys()

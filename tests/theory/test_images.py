@@ -67,7 +67,7 @@ def test_nearest_equals_all_distances(generator: Generator) -> None:
     torch.testing.assert_close(found.distance, distance.amin(dim=1))
     itself = nearest(image, image)
     assert itself.which.tolist() == list(range(5))
-    assert itself.distance.max() < 1e-5
+    assert itself.distance.max() < 1e-4  # rounding, by the order in which the processor sums; the others lie at 122
     with pytest.raises(ValueError, match="of the shape of query"):
         nearest(query, image[..., :-1])
 
