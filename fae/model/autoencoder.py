@@ -4,15 +4,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fae.model.convolution import Conv2d, ConvTranspose2d
+from fae.model.image_convolution import ImageConv2d
 from fae.model.sdc import DILATIONS, PaddingMode, StackedDilatedConv
 
 STRIDE = 8
 PADDING_MODES: tuple[PaddingMode, ...] = get_args(PaddingMode)
 
 
-def _conv(in_channels: int, out_channels: int, padding_mode: PaddingMode) -> nn.Sequential:
+def _conv(
+    in_channels: int, out_channels: int, padding_mode: PaddingMode, kind: type[nn.Conv2d] = Conv2d
+) -> nn.Sequential:
     return nn.Sequential(
-        Conv2d(in_channels, out_channels, 3, padding=1, bias=False, padding_mode=padding_mode),
+        kind(in_channels, out_channels, 3, padding=1, bias=False, padding_mode=padding_mode),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
     )
@@ -52,7 +55,7 @@ class SDCAutoencoder(nn.Module):
             raise ValueError(f"padding_mode (={padding_mode!r}) must be one of {PADDING_MODES}")
         w1, w2, w4, w6 = width, 2 * width, 4 * width, len(DILATIONS) * width
         self.encoder = nn.Sequential(
-            *(_conv(3, w1, padding_mode), _conv(w1, w1, padding_mode), nn.MaxPool2d(2)),
+            *(_conv(3, w1, padding_mode, ImageConv2d), _conv(w1, w1, padding_mode), nn.MaxPool2d(2)),
             *(_conv(w1, w2, padding_mode), _conv(w2, w2, padding_mode), nn.MaxPool2d(2)),
             *(_conv(w2, w4, padding_mode), _conv(w4, w4, padding_mode), nn.MaxPool2d(2)),
         )

@@ -43,6 +43,20 @@ def test_padding_repeats_the_border() -> None:
     torch.testing.assert_close(model(image), model(padded)[:, :, :13], rtol=0, atol=0)
 
 
+def test_autocast_rounds_neither_the_image_nor_what_first_meets_it() -> None:
+    torch.manual_seed(0)
+    layer = SDCAutoencoder(3, width=4).encoder[0][0]
+    image = torch.randint(256, (2, 3, 9, 7)) / 255
+    exact = layer(image)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = layer(image)
+        rounded = torch.nn.functional.conv2d(image, layer.weight, padding=1)
+    torch.testing.assert_close(out, exact.bfloat16(), rtol=0, atol=0)
+    assert (rounded != out).any()  # what the library's own would do
+    (gradient,) = torch.autograd.grad(out.float().sum(), layer.weight)
+    torch.testing.assert_close(gradient, *torch.autograd.grad(exact.sum(), layer.weight))
+
+
 @pytest.mark.parametrize(("kernel_size", "radius"), [(3, 1098), (5, 2122)])
 def test_receptive_radius(kernel_size: int, radius: int) -> None:
     """How far a pixel's reconstruction can look; all weights positive and pools averaging, so that no path dies.
