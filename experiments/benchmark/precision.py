@@ -18,6 +18,7 @@ from fae.assembly import build_module, load_checkpoint
 from fae.cli import plainly
 from fae.config import register
 from fae.data.module import DataModule
+from fae.identity import objective_name
 from fae.metric.auroc import auroc
 from fae.run_folder import finished_config
 from fae.score.score import image_scores
@@ -31,7 +32,8 @@ def row(run_dir: Path) -> dict[str, object]:
     data.setup()
     label = torch.tensor([bool(sample.label) for sample in data.test.samples]).numpy()
     judged = data.test.content & data.has_mask.view(-1, 1, 1, 1)
-    found: dict[str, object] = {"dataset": data.index.dataset, "seed": cfg.seed, "trained": cfg.trainer.precision}
+    found: dict[str, object] = {"dataset": data.index.dataset, "objective": objective_name(cfg), "seed": cfg.seed}
+    found["trained"] = cfg.trainer.precision
     for half in (False, True):
         score = instantiate(cfg.score, _convert_="all")
         module = build_module(cfg, score)
