@@ -84,8 +84,9 @@ def test_scale_memory_and_data(tiny: Path, tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:`torch.jit.*is deprecated")  # what the compiler imports
 def test_switches(tiny: Path, tmp_path: Path) -> None:
-    result = run(tiny, tmp_path / "out", "benchmark.parts=[switches]")["switches"]
+    result = run(tiny, tmp_path / "out", "benchmark.parts=[switches]", "trainer.precision=bf16-mixed")["switches"]
     assert set(result["gain"]) == {
+        "float32",
         "contiguous memory",
         "the library's weight gradients",
         "optimiser without fused kernel",
