@@ -25,16 +25,16 @@ def read() -> dict[tuple[str, str, str], dict[str, dict[str, list[float]]]]:
     return cells
 
 
-def kinds(objective: str) -> None:
-    """Every kind alone beside the mixes, σ = 0: pixel | image AUROC of each set, mean ± deviation over its seeds."""
+def kinds(objective: str, sigma: str) -> None:
+    """Every kind alone beside the mixes: pixel | image AUROC of each set, mean ± deviation over its seeds."""
     found: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     with (HERE / "results.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            if (row["noise_sigma"], row["objective"]) == ("0.0", objective):
+            if (row["noise_sigma"], row["objective"]) == (sigma, objective):
                 for measure in MEASURES:
                     found[row["corruption"]][row["dataset"].split(":")[1]][measure].append(float(row[measure]))
     sets = sorted({name for values in found.values() for name in values})
-    print(f"\n| {objective} | " + " | ".join(sets) + " |\n|---|" + "---|" * len(sets))
+    print(f"\n| {objective}, σ = {sigma} | " + " | ".join(sets) + " |\n|---|" + "---|" * len(sets))
     for kind, values in sorted(found.items(), key=lambda item: -_mean(item[1])):
         cells = [_spread(values[name]) for name in sets]
         print(f"| {kind} | " + " | ".join(cells) + " |")
@@ -91,7 +91,8 @@ def main() -> None:
     figure.suptitle("quick preset; blue: filter, red: amplify")
     figure.savefig(HERE / "results.png", dpi=120)
     for objective in ("filter", "amplify"):
-        kinds(objective)
+        for sigma in ("0.0", "0.05"):
+            kinds(objective, sigma)
 
 
 if __name__ == "__main__":
