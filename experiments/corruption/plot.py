@@ -87,6 +87,7 @@ def main() -> None:
     axes[0].set_yticks(range(len(order)), [f"{c}, σ={s}" for c, s, _ in order])
     for axis, measure in zip(axes, MEASURES, strict=True):
         axis.set_xlabel(f"{measure.replace('_', ' ')}, mean of {max(sets)} sets")
+        axis.locator_params(axis="x", nbins=5)
         axis.grid(axis="x", alpha=0.3)
     figure.suptitle("quick preset; blue: filter, red: amplify")
     figure.savefig(HERE / "results.png", dpi=120)
