@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What README.md says of two idle CPU cores with bf16: 15 minutes. Takes pictures and JSON from benchmarks/.
+# What README.md says of two idle CPU cores with bf16: ten minutes, 15 with AMX. Takes pictures and JSON from benchmarks/.
 # experiments/benchmark/bf16.sh [PREFIX]: of the results' names, bf16 (the Xeon with AMX) unless told; README.md's EPYC is bf16-epyc.
 set -eu
 python=${PYTHON:-.venv/bin/python}
