@@ -10,7 +10,7 @@ class ImageConv2d(nn.Conv2d):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """`(B, C, H, W)` to `(B, C', H', W')`."""
+        """`(B, C, H, W)`, in [0, 1], to `(B, C', H', W')` of autocast's type, or of the image's without autocast."""
         kind = input.device.type
         if not (torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)):
             return super().forward(input)
