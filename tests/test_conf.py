@@ -125,7 +125,7 @@ def test_run_precision_schedule_reads_max_steps() -> None:
         ("+objective.lamm=0.3", "unknown key objective.lamm; did you mean 'lam'?"),
         ("objective.lam=1.5", "lam (=1.5) must lie in [0, 1]"),
         ("score.k=4", "k (=4) must be odd; use 3 or 5"),
-        ("score.residual=l1", "residual (='l1') must be one of squared, ssim"),
+        ("score.residual=l1", "residual (='l1') must be one of squared, ssim, darker, brighter"),
         ("corruption.source.root=nowhere", "corruption.source.root (=nowhere) is no folder"),
         ("data.noise_sigma=-1", "data.noise_sigma (=-1) must be a finite number"),
         ("score.k=5.5", "k (=5.5) must be a whole number"),

@@ -368,11 +368,11 @@ def test_odd_sizes_train(size: str, tiny_config: Build) -> None:
 
 
 def test_the_kind_of_residual_changes_the_scores(tiny_config: Build, tmp_path: Path) -> None:
-    squared, ssim = (train(tiny_config(kind, f"score.residual={kind}")) for kind in ("squared", "ssim"))
-    assert (squared["residual"], ssim["residual"]) == ("squared", "ssim")
-    rows = [(tmp_path / kind / "scores.csv").read_text() for kind in ("squared", "ssim")]
-    assert rows[0] != rows[1]
-    assert ssim["pixel_auroc"] != squared["pixel_auroc"]
+    kinds = ("squared", "ssim", "darker", "brighter")
+    runs = [train(tiny_config(kind, f"score.residual={kind}")) for kind in kinds]
+    assert tuple(run["residual"] for run in runs) == kinds
+    assert len({(tmp_path / kind / "scores.csv").read_text() for kind in kinds}) == len(kinds)
+    assert len({run["pixel_auroc"] for run in runs}) == len(kinds)
 
 
 def test_noise_changes_the_training_not_the_evaluation(tiny_config: Build, tmp_path: Path) -> None:

@@ -50,4 +50,36 @@ def dissimilarity_map(image: Tensor, reconstruction: Tensor) -> Tensor:
     return (1 - similarity.mean(dim=1, keepdim=True)).clamp_min(0)
 
 
-RESIDUALS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"squared": residual_map, "ssim": dissimilarity_map}
+def darker_map(image: Tensor, reconstruction: Tensor) -> Tensor:
+    """The part of eq. 2 where the image is darker than its reconstruction, for products whose defects are dark.
+
+    Paper: both signs; here: one alone, as bright grain that no network returns is then no anomaly. With `brighter_map`
+    it adds up to `residual_map`. Its meaning is that of a network that repairs, the filter objective's: amplify may
+    drive damage to either side.
+
+    Args:
+        image: `(B, C, H, W)`, intensities in [0, 1].
+        reconstruction: same shape and range.
+
+    Returns:
+        `(B, 1, H, W)`, >= 0; higher means more anomalous.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    _check_shapes(image, reconstruction)
+    return (reconstruction - image).clamp_min(0).square().mean(dim=1, keepdim=True)
+
+
+def brighter_map(image: Tensor, reconstruction: Tensor) -> Tensor:
+    """The part of eq. 2 where the image is brighter than its reconstruction; see `darker_map`."""
+    _check_shapes(image, reconstruction)
+    return darker_map(reconstruction, image)
+
+
+RESIDUALS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "squared": residual_map,
+    "ssim": dissimilarity_map,
+    "darker": darker_map,
+    "brighter": brighter_map,
+}

@@ -18,7 +18,8 @@ class Score:
         k: odd width of the averaging filter, in pixels.
         n: how often it is applied.
         t: exponent of the validation-average damping; 0 is off, as for the paper's textures.
-        residual: "squared", eq. 2, or "ssim", 1 − SSIM.
+        residual: "squared", eq. 2; "ssim", 1 − SSIM; "darker" or "brighter", the part of eq. 2 where the image is
+            darker or brighter than its reconstruction.
 
     Raises:
         ValueError: an argument is outside its domain.

@@ -6,7 +6,7 @@ from skimage.metrics import structural_similarity
 
 from fae.score.average import damping
 from fae.score.image_score import Contrast, Excess, Max, Sum, Top
-from fae.score.residual import dissimilarity_map, residual_map
+from fae.score.residual import RESIDUALS, brighter_map, darker_map, dissimilarity_map, residual_map
 from fae.score.score import Score, image_scores
 from fae.score.smoothing import smooth
 from fae.score.threshold import Thresholds
@@ -30,10 +30,26 @@ def test_the_sum_over_a_grey_image_is_the_squared_norm(generator: torch.Generato
     torch.testing.assert_close(total, (grey - other)[:, 0].square().sum(dim=(1, 2)))
 
 
-@pytest.mark.parametrize("measure", [residual_map, dissimilarity_map])
+@pytest.mark.parametrize("measure", RESIDUALS.values())
 def test_residual_refuses_other_shapes(measure) -> None:
-    with pytest.raises(ValueError, match="must have the shape of image"):
+    with pytest.raises(ValueError, match=r"reconstruction \(shape \(1, 3, 4, 5\)\) must have the shape of image"):
         measure(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 5))
+
+
+def test_darker_and_brighter_are_the_two_halves_of_equation_2(generator: torch.Generator) -> None:
+    image, reconstruction = torch.rand(2, 2, 3, 5, 4, generator=generator).unbind()
+    darker, brighter = darker_map(image, reconstruction), brighter_map(image, reconstruction)
+    torch.testing.assert_close(darker + brighter, residual_map(image, reconstruction))
+    torch.testing.assert_close(darker, brighter_map(1 - image, 1 - reconstruction))  # a negative swaps them
+
+
+def test_darker_sees_a_dark_defect_alone() -> None:
+    clean = torch.full((1, 3, 6, 6), 0.5)
+    image = clean.clone()
+    image[..., 1, 1], image[..., 4, 4] = 0.2, 0.7
+    assert darker_map(image, clean).nonzero().tolist() == [[0, 0, 1, 1]]
+    assert brighter_map(image, clean).nonzero().tolist() == [[0, 0, 4, 4]]
+    assert darker_map(image, clean * torch.nan).isnan().all()
 
 
 def test_dissimilarity_against_scikit_image(generator: torch.Generator) -> None:
