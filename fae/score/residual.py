@@ -51,11 +51,12 @@ def dissimilarity_map(image: Tensor, reconstruction: Tensor) -> Tensor:
 
 
 def darker_map(image: Tensor, reconstruction: Tensor) -> Tensor:
-    """The part of eq. 2 where the image is darker than its reconstruction, for products whose defects are dark.
+    """Eq. 2 where the image is darker than its reconstruction, for products whose defects are dark.
 
-    Paper: both signs; here: one alone, as bright grain that no network returns is then no anomaly. With `brighter_map`
-    it adds up to `residual_map`. Its meaning is that of a network that repairs, the filter objective's: amplify may
-    drive damage to either side.
+    Paper: both signs count; here: one, as bright grain that no network returns is then no anomaly. What the whole image
+    is off by, the median of the difference in each channel, is taken off first: with half of the pixels left at any
+    brightness, maps and their medians stay comparable. It is meant for a network that repairs, the filter objective's:
+    amplify may drive damage to either side.
 
     Args:
         image: `(B, C, H, W)`, intensities in [0, 1].
@@ -67,14 +68,19 @@ def darker_map(image: Tensor, reconstruction: Tensor) -> Tensor:
     Raises:
         ValueError: the shapes differ.
     """
-    _check_shapes(image, reconstruction)
-    return (reconstruction - image).clamp_min(0).square().mean(dim=1, keepdim=True)
+    return _excess(image, reconstruction, -1)
 
 
 def brighter_map(image: Tensor, reconstruction: Tensor) -> Tensor:
-    """The part of eq. 2 where the image is brighter than its reconstruction; see `darker_map`."""
+    """Eq. 2 where the image is brighter than its reconstruction; otherwise like `darker_map`."""
+    return _excess(image, reconstruction, 1)
+
+
+def _excess(image: Tensor, reconstruction: Tensor, sign: int) -> Tensor:
     _check_shapes(image, reconstruction)
-    return darker_map(reconstruction, image)
+    difference = sign * (image - reconstruction)
+    offset = difference.flatten(2).median(dim=2).values[..., None, None]
+    return (difference - offset).clamp_min(0).square().mean(dim=1, keepdim=True)
 
 
 RESIDUALS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

@@ -36,11 +36,15 @@ def test_residual_refuses_other_shapes(measure) -> None:
         measure(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 5))
 
 
-def test_darker_and_brighter_are_the_two_halves_of_equation_2(generator: torch.Generator) -> None:
-    image, reconstruction = torch.rand(2, 2, 3, 5, 4, generator=generator).unbind()
+def test_darker_and_brighter_are_the_halves_of_equation_2_about_the_median(generator: torch.Generator) -> None:
+    image, reconstruction = torch.rand(2, 2, 3, 5, 7, generator=generator).unbind()
     darker, brighter = darker_map(image, reconstruction), brighter_map(image, reconstruction)
-    torch.testing.assert_close(darker + brighter, residual_map(image, reconstruction))
+    difference = (image - reconstruction).numpy()
+    centred = difference - np.median(difference, axis=(2, 3), keepdims=True)
+    np.testing.assert_allclose((darker + brighter).numpy(), (centred**2).mean(1, keepdims=True), atol=1e-6)
     torch.testing.assert_close(darker, brighter_map(1 - image, 1 - reconstruction))  # a negative swaps them
+    tint = torch.tensor([0.1, -0.2, 0.05]).view(3, 1, 1)
+    torch.testing.assert_close(darker, darker_map(image, reconstruction + tint))
 
 
 def test_darker_sees_a_dark_defect_alone() -> None:
