@@ -55,8 +55,7 @@ def darker_map(image: Tensor, reconstruction: Tensor) -> Tensor:
 
     Paper: both signs count; here: one, as bright grain that no network returns is then no anomaly. What the whole image
     is off by, the median of the difference in each channel, is taken off first: with half of the pixels left at any
-    brightness, maps and their medians stay comparable. It is meant for a network that repairs, the filter objective's:
-    amplify may drive damage to either side.
+    brightness, maps and their medians stay comparable. By amplify, too, dark damage comes back brighter.
 
     Args:
         image: `(B, C, H, W)`, intensities in [0, 1].
