@@ -1,5 +1,6 @@
 from collections.abc import Callable
 
+import torch
 from kornia.metrics import ssim
 from torch import Tensor
 
@@ -78,7 +79,9 @@ def brighter_map(image: Tensor, reconstruction: Tensor) -> Tensor:
 def _excess(image: Tensor, reconstruction: Tensor, sign: int) -> Tensor:
     _check_shapes(image, reconstruction)
     difference = sign * (image - reconstruction)
-    offset = difference.flatten(2).median(dim=2).values[..., None, None]
+    planes = difference.flatten(0, 1)
+    offset = torch.stack([plane.median() for plane in planes])  # along a dimension CUDA's is not deterministic
+    offset = offset.view(*difference.shape[:2], 1, 1)
     return (difference - offset).clamp_min(0).square().mean(dim=1, keepdim=True)
 
 
