@@ -126,6 +126,27 @@ def tiny_config(tiny: Path, tmp_path: Path) -> Callable[..., DictConfig]:
     return lambda name, *overrides: compose_tiny(tiny, tmp_path / name, *overrides)
 
 
+@pytest.fixture
+def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the pages of an evaluation, which take half of the time of a tiny run and are shown elsewhere."""
+    for command in ("fae.results", "fae.evaluate"):
+        monkeypatch.setattr(f"{command}.write_pictures", lambda *_: [])
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run on the tiny data set, to look at."""
+    from fae.train import train  # seconds, which most tests need not wait for
+
+    root = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WANDB_MODE", "disabled")
+        patch.setenv("FAE_CACHE_DIR", str(root / "cache"))
+        patch.chdir(root)
+        train(compose_tiny(write_tiny(root / "tiny"), root / "run"))
+    return root / "run"
+
+
 @pytest.fixture(scope="session")
 def tracked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder with everything that W&B can get of a run, offline."""

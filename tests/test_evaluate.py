@@ -23,6 +23,7 @@ from fae.train import train
 from tests.conftest import write_tiny
 
 Build = Callable[..., DictConfig]
+pytestmark = pytest.mark.usefixtures("unpainted")
 
 
 def compose_evaluate(*overrides: str) -> DictConfig:

@@ -25,6 +25,7 @@ from tests.conftest import compose_train, write_tiny
 
 ROOT = Path(__file__).parents[1]
 Run = Callable[..., int]
+pytestmark = pytest.mark.usefixtures("unpainted")
 
 TINY = (
     *("experiment=quick", "data=folder", "category=generic", "model.width=2", "data.image_size=32", "pictures=1"),

@@ -186,11 +186,11 @@ def test_a_resumed_run_is_one_offline_run(
     assert_equal_runs(tracked, tmp_path / "run")
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_a_sweep_in_one_process_is_as_many_wandb_runs_in_one_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.setattr("fae.results.write_pictures", lambda *_: [])  # seconds a run, shown elsewhere
     data, sweep = write_tiny(tmp_path / "tiny", good=1, bad=1), tmp_path / "sweep"
     configurations = [(lam, seed) for lam in (0.2, 0.5, 0.8) for seed in (0, 1)]
     for lam, seed in configurations:

@@ -23,9 +23,10 @@ from PIL import Image
 from fae.module import FilteringAutoencoder
 from fae.train import train
 from fae.types import Batch
-from tests.conftest import REAL, compose_train, with_real_images, write_tiny
+from tests.conftest import REAL, compose_tiny, compose_train, with_real_images, write_tiny
 
 Build = Callable[..., DictConfig]
+pytestmark = pytest.mark.usefixtures("unpainted")
 
 # What may differ between two runs that must be equal.
 CLOCK = {"seconds", "overrides"}
@@ -69,22 +70,18 @@ def assert_equal_runs(a: Path, b: Path) -> None:
     assert (a / "scores.csv").read_bytes() == (b / "scores.csv").read_bytes()
 
 
-@pytest.fixture
-def uninterrupted(tiny_config: Build, tmp_path: Path) -> Path:
-    train(tiny_config("whole"))
-    return tmp_path / "whole"
-
-
-def test_run_folder(uninterrupted: Path) -> None:
-    assert {p.name for p in uninterrupted.iterdir()} >= {
+def test_run_folder(whole: Path) -> None:
+    assert {p.name for p in whole.iterdir()} >= {
         "config.yaml",
         "best.ckpt",
         "last.ckpt",
         "metrics.json",
         "scores.csv",
         "heatmaps",
+        "curves.png",
+        "most_wrong.png",
     }
-    metrics = json.loads((uninterrupted / "metrics.json").read_text())
+    metrics = json.loads((whole / "metrics.json").read_text())
     assert not any(isinstance(value, dict) for value in metrics.values())
     assert metrics["dataset"] == "folder:tiny"
     assert metrics["category"] == "generic"
@@ -104,16 +101,17 @@ def test_run_folder(uninterrupted: Path) -> None:
     for name in ("image_mean", "image_deviation", "image_darkest", "image_high_frequency"):
         assert 0.5 <= metrics[f"trivial_{name.replace('image_', 'image_auroc_')}"] <= 1
     assert 0.5 <= metrics["trivial_pixel_auroc_local_contrast"] <= 1
-    config = OmegaConf.load(uninterrupted / "config.yaml")
+    config = OmegaConf.load(whole / "config.yaml")
     assert config.trainer.precision in ("bf16-mixed", "32-true")
-    with (uninterrupted / "scores.csv").open() as file:
+    with (whole / "scores.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["label"]) for row in rows] == [0] * 4 + [1] * 4
     assert rows[5]["defect_type"] == "square"
     assert all(np.isfinite(float(row["score"])) for row in rows)
-    pictures = sorted((uninterrupted / "heatmaps").iterdir())
+    pictures = sorted((whole / "heatmaps").iterdir())
     assert len(pictures) == 2
-    assert np.asarray(Image.open(pictures[0])).std() > 10
+    for picture in (pictures[0], whole / "curves.png", whole / "most_wrong.png"):
+        assert np.asarray(Image.open(picture)).std() > 10
 
 
 def test_the_image_score_asked_for_is_the_one_reported(tiny_config: Build) -> None:
@@ -121,13 +119,13 @@ def test_the_image_score_asked_for_is_the_one_reported(tiny_config: Build) -> No
     assert metrics["image_auroc"] == metrics["image_auroc_by_top"]
 
 
-def test_a_finished_run_is_not_trained_again(uninterrupted: Path, tiny_config: Build) -> None:
-    before = {p: p.stat().st_mtime_ns for p in uninterrupted.rglob("*")}
-    metrics = train(tiny_config("whole"))
-    assert metrics["steps"] == 12
-    assert before == {p: p.stat().st_mtime_ns for p in uninterrupted.rglob("*")}
+def test_a_finished_run_is_not_trained_again(tiny_config: Build, tmp_path: Path) -> None:
+    metrics = train(tiny_config("run"))
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*")}
+    assert train(tiny_config("run")) == metrics
+    assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*")}
     with pytest.raises(ValueError, match="belongs to another configuration .objective.lam 0.5 → 0.3"):
-        train(tiny_config("whole", "objective.lam=0.3"))
+        train(tiny_config("run", "objective.lam=0.3"))
 
 
 # Validations fall after steps 4, 8 and 12, changes of the crop after steps 4 and 8.
@@ -136,17 +134,17 @@ def test_a_finished_run_is_not_trained_again(uninterrupted: Path, tiny_config: B
 def test_stopped_and_resumed_equals_uninterrupted(
     step: int,
     signum: int,
-    uninterrupted: Path,
-    tiny_config: Build,
+    whole: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    cfg = compose_tiny(whole.parent / "tiny", tmp_path / "stopped")
     handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
     with monkeypatch.context() as patch:
         with_callback(patch, At(step, lambda: signal.raise_signal(signum)))
         with pytest.raises(SystemExit) as stopped:
-            train(tiny_config("stopped"), command=["--config-dir", "own", "experiment=quick", "run_dir=x"])
+            train(cfg, command=["--config-dir", "own", "experiment=quick", "run_dir=x"])
     assert stopped.value.code == 128 + signum
     resume = f"{sys.executable} -m fae.train --config-dir own experiment=quick run_dir={tmp_path / 'stopped'}"
     assert resume in capsys.readouterr().out
@@ -154,8 +152,8 @@ def test_stopped_and_resumed_equals_uninterrupted(
     assert torch.load(run / "last.ckpt", weights_only=True)["global_step"] == step
     assert not (run / "metrics.json").exists()
     assert handlers == [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
-    train(tiny_config("stopped"))
-    assert_equal_runs(uninterrupted, run)
+    train(compose_tiny(whole.parent / "tiny", run))
+    assert_equal_runs(whole, run)
 
 
 KILLED = """

@@ -13,6 +13,7 @@ from PIL import Image
 
 from fae.benchmark import scale, switches
 from fae.benchmark.__main__ import benchmark
+from fae.benchmark.floor import _SIDE
 from fae.benchmark.inference import GIVEN_BACK, NETWORK, WHOLE
 from fae.benchmark.inference import PLAIN as PLAIN_NETWORK
 from fae.benchmark.switches import COMPILED
@@ -24,6 +25,11 @@ TINY = [
     *("data.batch_size=4", "trainer.accelerator=cpu", "benchmark.seconds=0"),
     *("benchmark.sides=[32]", "benchmark.batches=[1,2]", "benchmark.images=[20,40]"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _small_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(_SIDE, "cpu", 256)
 
 
 def run(tiny: Path, folder: Path, *overrides: str) -> dict[str, Any]:
