@@ -2,32 +2,62 @@
 
 python experiments/corruption/shift.py RUN...        # prints a Markdown table
 
-As trained, and with batch norm's statistics from the clean training images in place of training's.
+As trained; with batch norm's statistics from clean training images, and from damaged ones without the noise anchor; and
+with the anchor's noise in the test images as well, taken off again, the mean of four draws.
 """
 
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
 from hydra.utils import instantiate
+from omegaconf import DictConfig
 from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
 from fae.assembly import build_module, checkpoint_of, load_checkpoint
 from fae.cli import plainly
 from fae.config import register
-from fae.data.module import DataModule
+from fae.data.module import DataModule, Raw
 from fae.metric.auroc import auroc
+from fae.module import FilteringAutoencoder
 from fae.run_folder import finished_config
 from fae.score.smoothing import smooth
 
 BATCH = 8
+STEPS = 60  # the last ones of a training
+DRAWS = 4
 
 
 def reconstruct(module: torch.nn.Module, image: Tensor) -> Tensor:
-    """`(N, 3, H, W)` uint8 to float32, in float32 arithmetic."""
+    """`(N, 3, H, W)` float32, in float32 arithmetic."""
     with torch.inference_mode():
-        return torch.cat([module(part.float() / 255) for part in image.split(BATCH)])
+        return torch.cat([module(part) for part in image.split(BATCH)])
+
+
+def reconstruct_with_noise(module: torch.nn.Module, image: Tensor, sigma: float) -> Tensor:
+    """The same of images with noise, which training keeps in its target: taken off, the mean of some draws."""
+    random = torch.Generator().manual_seed(0)
+    noise = [sigma * torch.randn(image.shape, generator=random) for _ in range(DRAWS)]
+    return torch.stack([reconstruct(module, image + one) - one for one in noise]).mean(dim=0)
+
+
+def damaged_without_noise(cfg: DictConfig) -> Iterator[Tensor]:
+    """Batches `(B, 3, H, W)` as training had them in its last steps, but for the noise anchor."""
+    quiet: DataModule = instantiate(cfg.data, noise_sigma=0.0, _convert_="all")
+    quiet.setup()
+    for step in range(quiet.max_steps - STEPS, quiet.max_steps):
+        which = torch.arange(step * BATCH, (step + 1) * BATCH) % len(quiet.train.image)
+        yield quiet.training_batch(Raw(quiet.train.image[which], step)).corrupted
+
+
+def with_statistics(cfg: DictConfig, run_dir: Path, images: Iterable[Tensor]) -> FilteringAutoencoder:
+    """A run's network, with batch norm's statistics from these batches."""
+    module = build_module(cfg, instantiate(cfg.score, _convert_="all"))
+    module.load_state_dict(torch.load(checkpoint_of(run_dir), weights_only=True)["state_dict"])
+    update_bn(images, module)
+    return module.eval()
 
 
 def row(run_dir: Path) -> str:
@@ -42,28 +72,25 @@ def row(run_dir: Path) -> str:
     judged = data.test.content & data.has_mask.view(-1, 1, 1, 1)
     normal, anomalous = judged & ~data.mask, judged & data.mask
 
-    def found(residual: Tensor) -> str:
-        maps = smooth(residual, score.k, score.n)
-        return f"{auroc(maps[normal].numpy(), maps[anomalous].numpy()):.4f}"
+    def told(reconstruction: Tensor) -> list[str]:
+        off = (reconstruction - image).mean(dim=1, keepdim=True)[normal].mean()
+        maps = smooth(score.residual_map(image, reconstruction), score.k, score.n)
+        return [f"{off:+.4f}", f"{auroc(maps[normal].numpy(), maps[anomalous].numpy()):.4f}"]
 
-    def shift(reconstruction: Tensor) -> str:
-        return f"{(reconstruction - image).mean(dim=1, keepdim=True)[normal].mean():+.4f}"
-
-    trained = reconstruct(module, data.test.image)
-    unfolded = build_module(cfg, score)  # with all of its batch norm
-    unfolded.load_state_dict(torch.load(checkpoint_of(run_dir), weights_only=True)["state_dict"])
-    update_bn([part.float() / 255 for part in data.train.image.split(BATCH)], unfolded)
-    clean = reconstruct(unfolded.eval(), data.test.image)
-    cells = [data.index.dataset, data.corruption.name, data.noise_sigma, cfg.seed]
-    cells += [shift(trained), found(score.residual_map(image, trained))]
-    cells += [shift(clean), found(score.residual_map(image, clean))]
+    clean = (part.float() / 255 for part in data.train.image.split(BATCH))
+    cells = [data.index.dataset.split(":")[-1], data.corruption.name, data.noise_sigma, cfg.seed]
+    cells += told(reconstruct(module, image))
+    cells += told(reconstruct(with_statistics(cfg, run_dir, clean), image))
+    cells += told(reconstruct(with_statistics(cfg, run_dir, damaged_without_noise(cfg)), image))
+    cells += told(reconstruct_with_noise(module, image, data.noise_sigma)) if data.noise_sigma else ["", ""]
     return f"| {' | '.join(map(str, cells))} |"
 
 
 def main() -> None:
     register()
-    columns = "set | corruption | σ | seed | shift | pixel AUROC | shift, clean statistics | pixel AUROC"
-    print(f"| {columns} |\n|{'---|' * 8}", flush=True)
+    ways = ("", ", clean statistics", ", damaged statistics", ", noise in the test images")
+    columns = ["set", "corruption", "σ", "seed"] + [name for way in ways for name in (f"shift{way}", "pixel AUROC")]
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}", flush=True)
     for run_dir in map(Path, sys.argv[1:]):
         print(row(run_dir), flush=True)
 
