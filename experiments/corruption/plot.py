@@ -6,7 +6,7 @@ python experiments/corruption/plot.py        # writes results.png and prints the
 import csv
 from collections import defaultdict
 from pathlib import Path
-from statistics import fmean, pstdev
+from statistics import fmean, stdev
 
 from matplotlib.figure import Figure
 
@@ -53,7 +53,7 @@ def _spread(values: dict[str, list[float]]) -> str:
     texts = []
     for measure, digits in (("pixel_auroc", 4), ("image_auroc", 3)):
         many = values[measure]
-        deviation = f"{pstdev(many):.{digits}f}"
+        deviation = f"{stdev(many) if len(many) > 1 else 0:.{digits}f}"
         texts.append(f"{fmean(many):.{digits}f}" + (f" ± {deviation}" if float(deviation) else ""))
     few = len(values["pixel_auroc"])
     return " \\| ".join(texts) + (f" ({few})" if few < 3 else "")
@@ -75,10 +75,10 @@ def main() -> None:
         texts = []
         for axis, measure in zip(axes, MEASURES, strict=True):
             seeds = [fmean(values) for values in cells[key][measure].values()]
-            spread = f" ± {pstdev(seeds):.4f}" if len(seeds) > 1 else ""
+            spread = f" ± {stdev(seeds):.4f}" if len(seeds) > 1 else ""
             texts.append(f"{fmean(seeds):.4f}{spread}")
             colour = "#c44e52" if key[2] == "amplify" else "#4c72b0"
-            axis.errorbar(fmean(seeds), i, xerr=pstdev(seeds), fmt="o", color=colour, capsize=3)
+            axis.errorbar(fmean(seeds), i, xerr=stdev(seeds) if len(seeds) > 1 else 0, fmt="o", color=colour, capsize=3)
         per_seed = cells[key]["pixel_auroc"]
         rows[key] = f"| {key[0]} | {key[1]} | {key[2]} | {len(next(iter(per_seed.values())))} | {len(per_seed)} | " + (
             " | ".join(texts) + " |"

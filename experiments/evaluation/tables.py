@@ -8,7 +8,7 @@ import csv
 from collections import defaultdict
 from math import isnan
 from pathlib import Path
-from statistics import fmean, pstdev
+from statistics import fmean, stdev
 
 Row = dict[str, str]
 PROTOCOLS = ("fixed", "validation", "test (oracle)")
@@ -16,7 +16,7 @@ PROTOCOLS = ("fixed", "validation", "test (oracle)")
 
 def spread(rows: list[Row], column: str, digits: int = 4) -> str:
     values = [float(row[column]) for row in rows]
-    return f"{fmean(values):.{digits}f}" + (f" ± {pstdev(values):.{digits}f}" if len(values) > 1 else "")
+    return f"{fmean(values):.{digits}f}" + (f" ± {stdev(values):.{digits}f}" if len(values) > 1 else "")
 
 
 def plain(row: Row) -> bool:
