@@ -133,32 +133,28 @@ def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"{command}.write_pictures", lambda *_: [])
 
 
+def _trained(root: Path, mode: str, *overrides: str) -> Path:
+    """The folder of a finished run on the tiny data set beside it, for a whole session; `mode` is W&B's."""
+    from fae.train import train  # seconds, which most tests need not wait for
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WANDB_MODE", mode)
+        patch.setenv("FAE_CACHE_DIR", str(root / "cache"))
+        patch.chdir(root)
+        train(compose_tiny(write_tiny(root / "tiny"), root / "run", *overrides))
+    return root / "run"
+
+
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run on the tiny data set, to look at."""
-    from fae.train import train  # seconds, which most tests need not wait for
-
-    root = tmp_path_factory.mktemp("whole")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WANDB_MODE", "disabled")
-        patch.setenv("FAE_CACHE_DIR", str(root / "cache"))
-        patch.chdir(root)
-        train(compose_tiny(write_tiny(root / "tiny"), root / "run"))
-    return root / "run"
+    return _trained(tmp_path_factory.mktemp("whole"), "disabled")
 
 
 @pytest.fixture(scope="session")
 def tracked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder with everything that W&B can get of a run, offline."""
-    from fae.train import train  # seconds, which most tests need not wait for
-
-    root = tmp_path_factory.mktemp("tracked")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WANDB_MODE", "offline")
-        patch.setenv("FAE_CACHE_DIR", str(root / "cache"))
-        patch.chdir(root)
-        train(compose_tiny(write_tiny(root / "tiny"), root / "run", "logger.log_model=true", "tags=[mine]"))
-    return root / "run"
+    return _trained(tmp_path_factory.mktemp("tracked"), "offline", "logger.log_model=true", "tags=[mine]")
 
 
 def inspected(run: Path) -> list[dict[str, Any]]:

@@ -80,6 +80,8 @@ def test_two_processes_learn_what_one_learns(tiny_config: Build, tmp_path: Path,
     assert_nearly_equal_runs(tmp_path / "one", tmp_path / "two")
     again = evaluate(compose_evaluate(f"run_dir={tmp_path / 'two'}"))  # in one process
     assert again["pixel_auroc"] == pytest.approx(metrics["pixel_auroc"], abs=1e-5)
+    pages = {path.stem.rpartition("-")[2] for path in (tmp_path / "two" / "evaluation").glob("*.png")}
+    assert pages == {"curves", "most_wrong"}
     state = [torch.load(tmp_path / run / "last.ckpt", weights_only=True) for run in ("one", "two")]
     best = [next(v for k, v in s["callbacks"].items() if k.startswith("BestCheckpoint")) for s in state]
     # Of eight damaged images, none twice: the mean loss would show it.
