@@ -24,7 +24,7 @@ from torch.distributed.elastic.multiprocessing.errors import record
 from fae import cli
 from fae.allocator import keep_freed_memory
 from fae.assembly import build_module, build_trainer, facts, launched, load_checkpoint, predict, quiet
-from fae.callback.compiled import Compiled
+from fae.callback.compiled import was_compiled
 from fae.config import register
 from fae.data.module import DataModule
 from fae.detector import DETECTOR, save_detector
@@ -156,7 +156,7 @@ def _train(
             "weights_of": origin.weights_of,
             "steps": trainer.global_step,
             "seconds": round(timer.time_elapsed("train"), 3),
-            "compiled": any(isinstance(one, Compiled) and one.used for one in trainer.callbacks),  # type: ignore[attr-defined]
+            "compiled": was_compiled(trainer),
             "git_commit": ", ".join(map(str, origin.git_commits)) if any(origin.git_commits) else None,
         } | environment(trainer.strategy.root_device)
         limit = colour_limit(maps if len(maps) else held_out.anomaly_map)

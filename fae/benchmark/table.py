@@ -50,6 +50,7 @@ def _training(result: dict[str, Any]) -> list[Table]:
         ("the larger of both, for each convolution", floor["floor_ms"], ""),
     ]
     findings = [
+        ("network of the step", "compiled" if result["compiled"] else "not compiled"),
         ("a step against the plain implementation's", f"{result['speedup_over_plain']:.2f} × as fast"),
         ("share of the matrix rate, step", _percent(result["share_of_matrix_rate"])),
         ("share of the matrix rate, forward and backward", _percent(result["bare_share_of_matrix_rate"])),

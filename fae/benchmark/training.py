@@ -23,6 +23,7 @@ from fae.benchmark.plain import PlainImages, plain_auroc, plain_batches, plain_s
 from fae.benchmark.process import aside
 from fae.benchmark.subject import Subject, subject_of
 from fae.benchmark.timing import AT_LEAST, AT_MOST, Work, shuffled, summary, timed, wait
+from fae.callback.compiled import was_compiled
 from fae.identity import resolved
 from fae.metric.streaming import StreamingPixelMetrics
 from fae.tracking import start, wandb_run
@@ -129,7 +130,7 @@ def training(subject: Subject, folder: Path, seconds: float) -> dict[str, Any]:
         seconds: how long, about.
 
     Returns:
-        `times` by name, and what follows from them.
+        `times` by name, what follows from them, and whether the network of the step was `compiled`.
 
     Raises:
         ValueError: the training has too few steps for three rounds.
@@ -152,7 +153,7 @@ def training(subject: Subject, folder: Path, seconds: float) -> dict[str, Any]:
     work[PRODUCT], flop_of_product = product(device, subject.dtype)
     with aside(_plain, resolved(subject.cfg), device=device) as work[PLAIN]:
         turns = Turns(work, device, seconds)
-        _fit(subject, turns, folder)
+        compiled = _fit(subject, turns, folder)
     shape = (data.batch_size, 3, *data.stages[-1])
     found = operations(subject.module().model, shape, subject.dtype, training=True)
     times = {name: summary(values) for name, values in turns.times.items()}
@@ -161,6 +162,7 @@ def training(subject: Subject, folder: Path, seconds: float) -> dict[str, Any]:
     flop = sum(one.flop for one in found)
     return {
         "batch": list(shape),
+        "compiled": compiled,
         "times": times,
         "floor": {
             "tflop": flop / 1e12,
@@ -223,8 +225,12 @@ def _median_ratio(one: list[float], other: list[float]) -> float:
     return float(np.median(np.divide(one, other)))
 
 
-def _fit(subject: Subject, turns: Turns, folder: Path) -> None:
-    """A training as fae.train's, with all callbacks and the logger, in a folder that goes afterwards."""
+def _fit(subject: Subject, turns: Turns, folder: Path) -> bool:
+    """A training as fae.train's, with all callbacks and the logger, in a folder that goes afterwards.
+
+    Returns:
+        whether the network was compiled.
+    """
     with TemporaryDirectory(dir=folder, prefix=".training-") as run_dir:
         cfg = copy.deepcopy(subject.cfg)
         OmegaConf.set_struct(cfg, False)
@@ -242,3 +248,4 @@ def _fit(subject: Subject, turns: Turns, folder: Path) -> None:
             )
             with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # the progress bar works, but is not shown
                 trainer.fit(subject.module(), datamodule=subject.data)
+    return was_compiled(trainer)

@@ -76,6 +76,12 @@ class Compiled(Callback):
         self.on_train_end(trainer, pl_module)
 
 
+def was_compiled(trainer: lightning.Trainer) -> bool:
+    """Whether the trainer's last training ran a compiled network."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return any(isinstance(one, Compiled) and one.used for one in callbacks)
+
+
 def keep_kernels_in(folder: Path) -> None:
     """Have PyTorch's compiler write there, not beside all other programs' temporary files; a user's choice stays."""
     os.environ[_KERNELS] = _OF_THE_USER or str(folder.absolute())

@@ -60,6 +60,7 @@ def test_all_of_a_step(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     training = result["training"]
     times = {name: one["median_ms"] for name, one in training["times"].items()}
     assert training["batch"] == [4, 3, 32, 32]
+    assert training["compiled"] is False
     assert training["speedup_over_plain"] == pytest.approx(times[PLAIN] / times[STEP])
     assert times[BARE] < times[STEP]
     assert 0 < training["over_forward_backward_and_optimiser"] < training["over_forward_and_backward"]
@@ -71,7 +72,7 @@ def test_all_of_a_step(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     # Two rounds of three convolutions a decoder's stage, and so on: every convolution of the network is there.
     assert sum(one["count"] for one in result["layers"]) == 3 * 2 + 4 * 7 + 3 * 3 + 1
     shown = capsys.readouterr().out
-    for words in ("a training step, 4 × 32×32", "scoring", "share of the matrix rate"):
+    for words in ("a training step, 4 × 32×32", "not compiled", "scoring", "share of the matrix rate"):
         assert words in shown
     assert "it/s" not in shown
 
