@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # fixed | validation | oracle, ensembles, and false alarms asked for and obtained, on all real sets. Repeat it to go on.
 # Needs the runs of experiments/corruption (mix, σ = 0, filter and amplify), experiments/quick (screw) and
-# experiments/magnetic_tile (runs/tile); trains twelve more for the folds. About an hour on two CPU cores after those.
+# experiments/magnetic_tile (with run_dir=runs/tile); trains twelve more for the folds. About an hour on two CPU cores after those.
 #   DATA=../shared/data experiments/evaluation/run.sh
 set -eu
 DATA=${DATA:-../shared/data}
@@ -11,7 +11,7 @@ python=${PYTHON:-.venv/bin/python}
 runs() { # of a set and an objective, with the mix
   for run in multirun/corruption/folder-"$1"-"$2"-*; do
     if [ -f "$run/metrics.json" ] && grep -q '"corruption": "mix"' "$run/metrics.json" &&
-      grep -q '"noise_sigma": 0.0' "$run/metrics.json"; then echo "$run"; fi
+      grep -q '"noise_sigma": 0.0,' "$run/metrics.json"; then echo "$run"; fi
   done
 }
 score() { # a run, a name, and what to change; what is done is left alone
@@ -19,7 +19,7 @@ score() { # a run, a name, and what to change; what is done is left alone
 }
 
 if [[ " ${PARTS:-selection ensemble folds} " == *" selection "* ]]; then
-  for run in runs/tile multirun/quick/*screw* $(for set in $SETS; do runs "$set" filter; done); do
+  for run in runs/tile multirun/quick/*screw-filter-* $(for set in $SETS; do runs "$set" filter; done); do
     k=[3,5,9,21]
     case $run in *tile*|*screw*) k=[3,5,9,15,21] ;; esac # 256 px
     score "$run" fixed
@@ -41,7 +41,7 @@ if [[ " ${PARTS:-selection ensemble folds} " == *" ensemble "* ]]; then
   done
 fi
 if [[ " ${PARTS:-selection ensemble folds} " == *" folds "* ]]; then
-  for run in runs/tile multirun/quick/*screw*; do
+  for run in runs/tile multirun/quick/*screw-filter-*; do
     for rate in 0.1 0.2; do
       score "$run" "rate-$rate" "threshold.image_rate=$rate" "threshold.pixel_rate=${rate/0./0.00}"
     done
