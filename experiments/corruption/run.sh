@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What each kind of damage is worth: kinds and mixes x noise anchor x objectives x sets x seeds, by the quick preset.
-# Repeat it to skip what is finished and go on. All of it is about 20 hours on two cores; narrow it by the variables:
+# Repeat it to skip what is finished and go on. All of it is 7 to 32 hours on two cores, by the machine; narrow it by the variables:
 #   DATA=../shared/data SEEDS=0 OBJECTIVES=filter SETS=PA_BRG03_TL,PA_FVN01_TL experiments/corruption/run.sh
 set -eu
 DATA=${DATA:-../shared/data}
