@@ -59,6 +59,45 @@ def _spread(values: dict[str, list[float]]) -> str:
     return " \\| ".join(texts) + (f" ({few})" if few < 3 else "")
 
 
+def _by_seed(cell: dict[str, dict[str, list[float]]], measure: str) -> list[float]:
+    return [fmean(values) for values in cell[measure].values()]
+
+
+def _overall(cell: dict[str, dict[str, list[float]]], measure: str) -> float:
+    return fmean(_by_seed(cell, measure))
+
+
+def _over_seeds(cell: dict[str, dict[str, list[float]]], measure: str) -> str:
+    seeds = _by_seed(cell, measure)
+    return f"{fmean(seeds):.4f}" + (f" ± {stdev(seeds):.4f}" if len(seeds) > 1 else "")
+
+
+def draw(cells: dict[tuple[str, str, str], dict[str, dict[str, list[float]]]], what: str) -> None:
+    """A line for each corruption with and without the noise anchor, hollow where fewer than three seeds were run."""
+    without = {key[0]: _overall(cell, "pixel_auroc") for key, cell in cells.items() if key[1:] == ("0.0", "filter")}
+    lines = [(c, s) for c in sorted(without, key=without.__getitem__) for s in ("0.05", "0.0")]
+    figure = Figure(figsize=(9, 0.34 * len(lines) + 1.4), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
+    for axis, measure in zip(axes, MEASURES, strict=True):
+        for objective, colour, up in (("filter", "#4c72b0", 0.16), ("amplify", "#c44e52", -0.16)):
+            for y, line in enumerate(lines):
+                if cell := cells.get((*line, objective)):
+                    seeds = _by_seed(cell, measure)
+                    spread = stdev(seeds) if len(seeds) > 1 else 0
+                    face = colour if len(seeds) > 2 else "white"
+                    axis.errorbar(fmean(seeds), y + up, xerr=spread, fmt="o", color=colour, mfc=face, capsize=3)
+        for y in range(2, len(lines), 2):
+            axis.axhline(y - 0.5, color="0.85", linewidth=0.8)
+        axis.set_xlim(right=1.002)
+        axis.set_xlabel(f"{measure.replace('_auroc', ' AUROC')}, {what}")
+        axis.locator_params(axis="x", nbins=5)
+        axis.grid(axis="x", alpha=0.3)
+    axes[0].set_ylim(-0.5, len(lines) - 0.5)
+    axes[0].set_yticks(range(len(lines)), [f"{c}, σ = {float(s):g}" for c, s in lines])
+    figure.suptitle("quick preset; blue: filter, red: amplify; hollow: fewer than three seeds")
+    figure.savefig(HERE / "results.png", dpi=120)
+
+
 def main() -> None:
     cells = read()
     sets = {len(values) for cell in cells.values() for values in cell["pixel_auroc"].values()}
@@ -67,32 +106,12 @@ def main() -> None:
             cell[measure] = {seed: values for seed, values in by_seed.items() if len(values) == max(sets)}
     cells = {key: cell for key, cell in cells.items() if cell["pixel_auroc"]}
     print("| corruption | σ | objective | sets | seeds | pixel AUROC | image AUROC |\n|---|---|---|---|---|---|---|")
-    figure = Figure(figsize=(9, 0.32 * len(cells) + 1.4), layout="constrained")
-    axes = figure.subplots(1, 2, sharey=True)
-    order = sorted(cells, key=lambda key: fmean(map(fmean, cells[key]["pixel_auroc"].values())))
-    rows = {}
-    for i, key in enumerate(order):
-        texts = []
-        for axis, measure in zip(axes, MEASURES, strict=True):
-            seeds = [fmean(values) for values in cells[key][measure].values()]
-            spread = f" ± {stdev(seeds):.4f}" if len(seeds) > 1 else ""
-            texts.append(f"{fmean(seeds):.4f}{spread}")
-            colour = "#c44e52" if key[2] == "amplify" else "#4c72b0"
-            axis.errorbar(fmean(seeds), i, xerr=stdev(seeds) if len(seeds) > 1 else 0, fmt="o", color=colour, capsize=3)
-        per_seed = cells[key]["pixel_auroc"]
-        rows[key] = f"| {key[0]} | {key[1]} | {key[2]} | {len(next(iter(per_seed.values())))} | {len(per_seed)} | " + (
-            " | ".join(texts) + " |"
-        )
-    for key in reversed(order):
-        print(rows[key])
-    axes[0].set_ylim(-0.5, len(order) - 0.5)
-    axes[0].set_yticks(range(len(order)), [f"{c}, σ={s}" for c, s, _ in order])
-    for axis, measure in zip(axes, MEASURES, strict=True):
-        axis.set_xlabel(f"{measure.replace('_', ' ')}, mean of {max(sets)} sets")
-        axis.locator_params(axis="x", nbins=5)
-        axis.grid(axis="x", alpha=0.3)
-    figure.suptitle("quick preset; blue: filter, red: amplify")
-    figure.savefig(HERE / "results.png", dpi=120)
+    few = {key: len(cell["pixel_auroc"]) < 3 for key, cell in cells.items()}  # they come last
+    for key in sorted(cells, key=lambda key: (few[key], -_overall(cells[key], "pixel_auroc"))):
+        seeds = cells[key]["pixel_auroc"]
+        texts = [_over_seeds(cells[key], measure) for measure in MEASURES]
+        print(f"| {' | '.join(key)} | {max(sets)} | {len(seeds)} | {' | '.join(texts)} |")
+    draw(cells, f"mean of {max(sets)} sets")
     for objective in ("filter", "amplify"):
         for sigma in ("0.0", "0.05"):
             kinds(objective, sigma)
