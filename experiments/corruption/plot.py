@@ -5,6 +5,7 @@ python experiments/corruption/plot.py        # writes results.png and prints the
 
 import csv
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -12,10 +13,12 @@ from matplotlib.figure import Figure
 
 HERE = Path(__file__).parent
 MEASURES = ("pixel_auroc", "image_auroc")
+Cell = dict[str, dict[str, list[float]]]
+"""Measure to seed to the values of its sets."""
 
 
-def read() -> dict[tuple[str, str, str], dict[str, dict[str, list[float]]]]:
-    """(corruption, σ, objective) to measure to seed to the values of its sets."""
+def read() -> dict[tuple[str, str, str], Cell]:
+    """By (corruption, σ, objective)."""
     cells: dict = defaultdict(lambda: {m: defaultdict(list) for m in MEASURES})
     with (HERE / "results.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -33,6 +36,8 @@ def kinds(objective: str, sigma: str) -> None:
             if (row["noise_sigma"], row["objective"]) == (sigma, objective):
                 for measure in MEASURES:
                     found[row["corruption"]][row["dataset"].split(":")[1]][measure].append(float(row[measure]))
+    if not found:
+        return
     sets = sorted({name for values in found.values() for name in values})
     short = [name.removeprefix("PA_").partition("_")[0] for name in sets]
     print(f"\n| {objective}, σ = {sigma} | " + " | ".join(short) + " |\n|---|" + "---|" * len(sets))
@@ -59,23 +64,25 @@ def _spread(values: dict[str, list[float]]) -> str:
     return " \\| ".join(texts) + (f" ({few})" if few < 3 else "")
 
 
-def _by_seed(cell: dict[str, dict[str, list[float]]], measure: str) -> list[float]:
+def _by_seed(cell: Cell, measure: str) -> list[float]:
     return [fmean(values) for values in cell[measure].values()]
 
 
-def _overall(cell: dict[str, dict[str, list[float]]], measure: str) -> float:
-    return fmean(_by_seed(cell, measure))
+def _pixels(cell: Cell) -> float:
+    return fmean(_by_seed(cell, "pixel_auroc"))
 
 
-def _over_seeds(cell: dict[str, dict[str, list[float]]], measure: str) -> str:
+def _over_seeds(cell: Cell, measure: str) -> str:
     seeds = _by_seed(cell, measure)
     return f"{fmean(seeds):.4f}" + (f" ± {stdev(seeds):.4f}" if len(seeds) > 1 else "")
 
 
-def draw(cells: dict[tuple[str, str, str], dict[str, dict[str, list[float]]]], what: str) -> None:
+def draw(cells: dict[tuple[str, str, str], Cell], what: str) -> None:
     """A line for each corruption with and without the noise anchor, hollow where fewer than three seeds were run."""
-    without = {key[0]: _overall(cell, "pixel_auroc") for key, cell in cells.items() if key[1:] == ("0.0", "filter")}
-    lines = [(c, s) for c in sorted(without, key=without.__getitem__) for s in ("0.05", "0.0")]
+    height: dict[str, float] = {}  # by filter without the anchor, or by what was run of it
+    for key in sorted(cells, key=lambda key: (float(key[1]), key[2] != "filter")):
+        height.setdefault(key[0], _pixels(cells[key]))
+    lines = sorted({key[:2] for key in cells}, key=lambda line: (height[line[0]], line[0], -float(line[1])))
     figure = Figure(figsize=(9, 0.34 * len(lines) + 1.4), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     for axis, measure in zip(axes, MEASURES, strict=True):
@@ -86,8 +93,9 @@ def draw(cells: dict[tuple[str, str, str], dict[str, dict[str, list[float]]]], w
                     spread = stdev(seeds) if len(seeds) > 1 else 0
                     face = colour if len(seeds) > 2 else "white"
                     axis.errorbar(fmean(seeds), y + up, xerr=spread, fmt="o", color=colour, mfc=face, capsize=3)
-        for y in range(2, len(lines), 2):
-            axis.axhline(y - 0.5, color="0.85", linewidth=0.8)
+        for y, (line, above) in enumerate(pairwise(lines)):
+            if line[0] != above[0]:
+                axis.axhline(y + 0.5, color="0.85", linewidth=0.8)
         axis.set_xlim(right=1.002)
         axis.set_xlabel(f"{measure.replace('_auroc', ' AUROC')}, {what}")
         axis.locator_params(axis="x", nbins=5)
@@ -107,7 +115,7 @@ def main() -> None:
     cells = {key: cell for key, cell in cells.items() if cell["pixel_auroc"]}
     print("| corruption | σ | objective | sets | seeds | pixel AUROC | image AUROC |\n|---|---|---|---|---|---|---|")
     few = {key: len(cell["pixel_auroc"]) < 3 for key, cell in cells.items()}  # they come last
-    for key in sorted(cells, key=lambda key: (few[key], -_overall(cells[key], "pixel_auroc"))):
+    for key in sorted(cells, key=lambda key: (few[key], -_pixels(cells[key]))):
         seeds = cells[key]["pixel_auroc"]
         texts = [_over_seeds(cells[key], measure) for measure in MEASURES]
         print(f"| {' | '.join(key)} | {max(sets)} | {len(seeds)} | {' | '.join(texts)} |")
