@@ -6,8 +6,8 @@ class ImageConv2d(nn.Conv2d):
     """As in torch, in float32 under autocast too, for bf16 moves pixels by up to half a grey level.
 
     Rounding them and the weights here moves the whole reconstruction; experiments/benchmark says by how much. What
-    comes out has autocast's type, so that no later layer takes longer. On a GPU cuDNN rounds to TF32 where PyTorch lets
-    it, as it does by default: by up to a sixteenth of a grey level.
+    comes out has autocast's type, so that no later layer takes longer. On a GPU cuDNN computes in TF32 where PyTorch
+    lets it, as it does by default: its ten bits move pixels by up to an eighth of a grey level.
     """
 
     def forward(self, input: Tensor) -> Tensor:
