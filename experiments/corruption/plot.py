@@ -102,7 +102,8 @@ def draw(cells: dict[tuple[str, str, str], Cell], what: str) -> None:
         axis.grid(axis="x", alpha=0.3)
     axes[0].set_ylim(-0.5, len(lines) - 0.5)
     axes[0].set_yticks(range(len(lines)), [f"{c}, σ = {float(s):g}" for c, s in lines])
-    figure.suptitle("quick preset; blue: filter, red: amplify; hollow: fewer than three seeds")
+    few = any(len(cell[MEASURES[0]]) < 3 for cell in cells.values())
+    figure.suptitle("quick preset; blue: filter, red: amplify" + ("; hollow: fewer than three seeds" if few else ""))
     figure.savefig(HERE / "results.png", dpi=120)
 
 
