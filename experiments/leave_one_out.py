@@ -12,7 +12,7 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import fmean
 
-from fae.cli import plainly
+from fae.cli.command import plainly
 
 Setting = tuple[str, ...]
 

@@ -8,7 +8,7 @@ import csv
 import json
 from pathlib import Path
 
-from fae.cli import plainly
+from fae.cli.command import plainly
 
 _THRESHOLD = (
     *("threshold_rate", "threshold_normals", "threshold_rate_low", "threshold_rate_high"),

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from fae import cli
-from fae.tracking import has_key, reach_server
+from fae.cli import command as cli
+from fae.tracking.session import has_key, reach_server
 
 _AXES = {"λ": "objective.lam", "k": "score.k", "n": "score.n"}
 _AUROC = {"image AUROC": "image_auroc", "pixel AUROC": "pixel_auroc"}

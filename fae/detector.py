@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from fae.assembly import build_module, checkpoint_of, load_checkpoint
 from fae.data.fit import fit
-from fae.files import whole
 from fae.image import Array, read_image
+from fae.machine.atomic import whole
 from fae.model.autoencoder import SDCAutoencoder
 from fae.model.tiled import check_tile, reconstruct_overlapping, reconstruct_tiled
-from fae.run_folder import finished_config
+from fae.run.build import build_module, checkpoint_of, load_checkpoint
+from fae.run.folder import finished_config
 from fae.score.score import Score, image_scores
 
 DETECTOR = "detector.pt"

@@ -11,18 +11,18 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
 
-from fae import cli
-from fae.assembly import facts
+from fae.cli import command as cli
 from fae.detector import save_detector
-from fae.evaluation import Normals, summary
-from fae.evaluation import evaluate as measure
-from fae.files import write_text
-from fae.grid import Grid, Labelled, Setting, best, plot, table, write_csv
-from fae.heatmap import colour_limit
-from fae.pictures import write_pictures
-from fae.run_folder import locked
-from fae.scored import FOLDER, Scored, pooled, together
-from fae.sheet import write_sheet
+from fae.evaluation.finished_run import FOLDER, Scored, pooled, together
+from fae.evaluation.measure import Normals, summary
+from fae.evaluation.measure import evaluate as measure
+from fae.evaluation.search import Grid, Labelled, Setting, best, plot, table, write_csv
+from fae.machine.atomic import write_text
+from fae.picture.heatmap import colour_limit
+from fae.picture.pages import write_pictures
+from fae.picture.sheet import write_sheet
+from fae.run.build import facts
+from fae.run.folder import locked
 
 SELECTIONS = ("validation", "oracle")
 
@@ -30,7 +30,7 @@ SELECTIONS = ("validation", "oracle")
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """Score a finished run; with nothing changed, on the same machine and versions, its own numbers again, exactly.
 
-    The network runs once for each kind of residual, see `fae.scored`.
+    The network runs once for each kind of residual, see `fae.evaluation.finished_run`.
 
     Args:
         cfg: composed from conf/evaluate.yaml.

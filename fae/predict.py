@@ -19,12 +19,12 @@ from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 from tqdm import tqdm
 
-from fae import cli
+from fae.cli import command as cli
 from fae.detector import Detection, Detector, load
-from fae.files import whole, write_text
-from fae.heatmap import colours, outline
 from fae.image import images_in, read_image
-from fae.run_folder import locked
+from fae.machine.atomic import whole, write_text
+from fae.picture.heatmap import colours, outline
+from fae.run.folder import locked
 
 BAD_FILES = 3
 """Exit code when some files could not be scored."""

@@ -13,12 +13,12 @@ from omegaconf import DictConfig
 from PIL import Image
 from torch import Tensor
 
-from fae import cli
+from fae.cli import command as cli
+from fae.cli.sweep import recorded, sweeping
 from fae.data.module import DataModule, Raw
-from fae.identity import resolved
-from fae.sheet import amplitude, contact_sheet, coverage, write_sheet
-from fae.sweep import recorded, sweeping
-from fae.tracking import safe_mode, start, wandb_run
+from fae.picture.sheet import amplitude, contact_sheet, coverage, write_sheet
+from fae.run.identity import resolved
+from fae.tracking.session import safe_mode, start, wandb_run
 from fae.types import Batch
 
 _IMAGES = 256  # for the histograms

@@ -21,23 +21,22 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from fae import cli
-from fae.allocator import keep_freed_memory
-from fae.assembly import build_module, build_trainer, facts, launched, load_checkpoint, predict, quiet
 from fae.callback.compiled import was_compiled
-from fae.config import register
+from fae.cli import command as cli
+from fae.cli.schema import register
+from fae.cli.sweep import recorded, sweeping
 from fae.data.module import DataModule
 from fae.detector import DETECTOR, save_detector
-from fae.environment import environment, git_commit
-from fae.evaluation import Normals, evaluate, summary
-from fae.heatmap import colour_limit
-from fae.identity import objective_name, resolved, slug
-from fae.logger import ResumableWandbLogger
+from fae.evaluation.finish import write_results
+from fae.evaluation.measure import Normals, evaluate, summary
+from fae.machine.allocator import keep_freed_memory
+from fae.machine.precision import best_precision
+from fae.machine.provenance import environment, git_commit
 from fae.metric.pixel import check_engine
-from fae.precision import best_precision
-from fae.processes import in_processes
-from fae.results import write_results
-from fae.run_folder import (
+from fae.parallel.processes import in_processes
+from fae.picture.heatmap import colour_limit
+from fae.run.build import build_module, build_trainer, facts, launched, load_checkpoint, predict, quiet
+from fae.run.folder import (
     LAST,
     METRICS,
     Origin,
@@ -50,10 +49,11 @@ from fae.run_folder import (
     take_weights,
     trained_alike,
 )
+from fae.run.identity import objective_name, resolved, slug
 from fae.score.score import Score
 from fae.score.threshold import Thresholds
-from fae.sweep import recorded, sweeping
-from fae.tracking import safe_mode, start, wandb_run
+from fae.tracking.logger import ResumableWandbLogger
+from fae.tracking.session import safe_mode, start, wandb_run
 
 _PATIENCE_S = 60
 

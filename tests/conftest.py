@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from PIL import Image
 
-from fae.config import conf_dir, register
+from fae.cli.schema import conf_dir, register
 
 os.environ.pop("MVTEC_AD_ROOT", None)
 REAL = Path(os.environ.get("FAE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -129,7 +129,7 @@ def tiny_config(tiny: Path, tmp_path: Path) -> Callable[..., DictConfig]:
 @pytest.fixture
 def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the pages of an evaluation, which take half of the time of a tiny run and are shown elsewhere."""
-    for command in ("fae.results", "fae.evaluate"):
+    for command in ("fae.evaluation.finish", "fae.evaluate"):
         monkeypatch.setattr(f"{command}.write_pictures", lambda *_: [])
 
 

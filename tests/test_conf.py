@@ -10,7 +10,7 @@ import torch
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from fae.config import check_leaves, conf_dir, nearest
+from fae.cli.schema import check_leaves, conf_dir, nearest
 from fae.train import train
 from tests.conftest import compose_train
 
@@ -223,7 +223,7 @@ def test_run_dir_is_refused_in_a_multirun() -> None:
 
 
 def test_sweep_axes_change_the_hash() -> None:
-    from fae.identity import config_hash
+    from fae.run.identity import config_hash
 
     axes = itertools.product(("0.1", "0.5"), ("filter", "amplify"), ("0", "1"))
     hashes = {

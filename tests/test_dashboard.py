@@ -9,7 +9,7 @@ import wandb_workspaces.reports.v2 as wr
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from fae.config import conf_dir, register
+from fae.cli.schema import conf_dir, register
 from fae.dashboard import dashboard, keys, main, workspace
 from tests.conftest import history, inspected
 

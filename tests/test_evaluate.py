@@ -12,13 +12,13 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
-from fae.config import conf_dir, register
+from fae.cli.schema import conf_dir, register
 from fae.evaluate import evaluate
-from fae.grid import Setting
+from fae.evaluation.finished_run import Scored, pooled, together
+from fae.evaluation.search import Setting
 from fae.metric.auroc import auroc
 from fae.score.score import image_scores
 from fae.score.threshold import Thresholds
-from fae.scored import Scored, pooled, together
 from fae.train import train
 from tests.conftest import write_tiny
 

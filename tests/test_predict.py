@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 import fae
-from fae.config import conf_dir, register
+from fae.cli.schema import conf_dir, register
 from fae.detector import Detection, Detector
 from fae.predict import predict
 from fae.train import train

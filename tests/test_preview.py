@@ -9,8 +9,8 @@ import torch
 from omegaconf import DictConfig
 from PIL import Image
 
+from fae.picture.sheet import amplitude, coverage
 from fae.preview import preview
-from fae.sheet import amplitude, coverage
 from fae.types import Batch
 
 

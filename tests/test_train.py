@@ -162,7 +162,7 @@ import torch
 from omegaconf import OmegaConf
 from tests.test_train import At, with_callback
 import lightning, pytest
-from fae.config import register
+from fae.cli.schema import register
 from fae.module import FilteringAutoencoder
 from fae.train import train
 from fae.types import Batch

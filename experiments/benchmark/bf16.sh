@@ -5,8 +5,8 @@ set -eu
 python=${PYTHON:-.venv/bin/python}
 here=experiments/benchmark
 prefix=${1:-bf16}
-measure() {  # name, then what fae.benchmark is told
-  "$python" -m fae.benchmark category=wood data=synthetic "run_dir=benchmarks/$prefix-$1" trainer.accelerator=cpu "${@:2}"
+measure() {  # name, then what experiments.benchmark is told
+  "$python" -m experiments.benchmark category=wood data=synthetic "run_dir=benchmarks/$prefix-$1" trainer.accelerator=cpu "${@:2}"
   cp "benchmarks/$prefix-$1/benchmark.json" "$here/$prefix-$1.json"
   if [ -f "benchmarks/$prefix-$1/benchmark.png" ]; then cp "benchmarks/$prefix-$1/benchmark.png" "$here/$prefix-$1.png"; fi
 }

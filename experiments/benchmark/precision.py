@@ -14,13 +14,13 @@ from rich.table import Table
 from torch import Tensor
 from tqdm import tqdm
 
-from fae.assembly import build_module, load_checkpoint
-from fae.cli import plainly
-from fae.config import register
+from fae.cli.command import plainly
+from fae.cli.schema import register
 from fae.data.module import DataModule
-from fae.identity import objective_name
 from fae.metric.auroc import auroc
-from fae.run_folder import finished_config
+from fae.run.build import build_module, load_checkpoint
+from fae.run.folder import finished_config
+from fae.run.identity import objective_name
 from fae.score.score import image_scores
 
 BATCH = 8

@@ -3,8 +3,8 @@
 set -eu
 python=${PYTHON:-.venv/bin/python}
 here=experiments/benchmark
-measure() {  # name, then what fae.benchmark is told
-  "$python" -m fae.benchmark category=wood data=synthetic "run_dir=benchmarks/$1" "${@:2}"
+measure() {  # name, then what experiments.benchmark is told
+  "$python" -m experiments.benchmark category=wood data=synthetic "run_dir=benchmarks/$1" "${@:2}"
   cp "benchmarks/$1/benchmark.json" "$here/$1.json"
   if [ -f "benchmarks/$1/benchmark.png" ]; then cp "benchmarks/$1/benchmark.png" "$here/$1.png"; fi
 }

@@ -15,11 +15,11 @@ from hydra.utils import instantiate
 from kornia.augmentation import RandomElasticTransform
 from tqdm import tqdm
 
-from fae.config import conf_dir, register
+from fae.cli.schema import conf_dir, register
 from fae.data.module import Raw
 from fae.data.seed import TRAIN, generator
-from fae.environment import environment, git_commit
-from fae.precision import best_precision
+from fae.machine.precision import best_precision
+from fae.machine.provenance import environment, git_commit
 from fae.types import Batch
 
 KINDS = ["elastic", "occlusion", "swap", "intensity", "cut_out", "speck", "scratch", "rotation"]

@@ -16,13 +16,13 @@ from omegaconf import DictConfig
 from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
-from fae.assembly import build_module, checkpoint_of, load_checkpoint
-from fae.cli import plainly
-from fae.config import register
+from fae.cli.command import plainly
+from fae.cli.schema import register
 from fae.data.module import DataModule, Raw
 from fae.metric.auroc import auroc
 from fae.module import FilteringAutoencoder
-from fae.run_folder import finished_config
+from fae.run.build import build_module, checkpoint_of, load_checkpoint
+from fae.run.folder import finished_config
 from fae.score.smoothing import smooth
 
 BATCH = 8

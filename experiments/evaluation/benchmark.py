@@ -14,10 +14,10 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from fae.benchmark.memory import peak
-from fae.benchmark.plain import plain_auroc
-from fae.benchmark.process import in_process
-from fae.environment import environment, git_commit
+from experiments.benchmark.memory import peak
+from experiments.benchmark.plain import plain_auroc
+from experiments.benchmark.process import in_process
+from fae.machine.provenance import environment, git_commit
 from fae.metric.auroc import auroc
 from fae.metric.pixel import exact
 from fae.metric.streaming import StreamingPixelMetrics

@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from experiments.figures.seen import Picture, Seen, grid, look
-from fae.cli import plainly
-from fae.heatmap import colours, outline
-from fae.run_folder import METRICS
+from fae.cli.command import plainly
+from fae.picture.heatmap import colours, outline
+from fae.run.folder import METRICS
 
 TRUE, FALSE, MISSED = (0, 158, 60), (0, 90, 255), (230, 30, 30)
 """Green true positives, blue false positives, red false negatives: the paper's colours."""

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fae.assembly import predict
-from fae.heatmap import colour_limit
-from fae.run_folder import METRICS, finished_config
-from fae.scored import Scored
+from fae.evaluation.finished_run import Scored
+from fae.picture.heatmap import colour_limit
+from fae.run.build import predict
+from fae.run.folder import METRICS, finished_config
 
 Picture = NDArray[np.uint8]
 

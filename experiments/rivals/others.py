@@ -26,7 +26,7 @@ from anomalib.engine import Engine
 from anomalib.models import Draem, EfficientAd, Ganomaly, Patchcore
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from fae.environment import environment, git_commit
+from fae.machine.provenance import environment, git_commit
 
 SWEEP = Path("multirun/rivals")
 NAMES = ("draem", "ganomaly", "patchcore", "efficientad")

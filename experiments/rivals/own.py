@@ -34,11 +34,11 @@ from torch import Tensor, nn
 
 from experiments.ranking import ranked
 from experiments.rivals.networks import BottleneckAutoencoder, Segmenter, noisy, parameters
-from fae.cli import plainly
-from fae.config import conf_dir, register
+from fae.cli.command import plainly
+from fae.cli.schema import conf_dir, register
 from fae.data.module import DataModule, Raw
-from fae.environment import environment, git_commit
-from fae.files import whole, write_text
+from fae.machine.atomic import whole, write_text
+from fae.machine.provenance import environment, git_commit
 from fae.model.folded import fold_batch_norm
 from fae.score.score import Score
 from fae.types import Batch, Objective

@@ -17,7 +17,7 @@ import torch
 from matplotlib.figure import Figure
 
 from experiments.ranking import ranked
-from fae.cli import plainly
+from fae.cli.command import plainly
 from fae.data.fit import fit_mask
 from fae.data.index import layout
 from fae.image import read_image, read_mask

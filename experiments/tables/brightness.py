@@ -13,10 +13,10 @@ from hydra.utils import instantiate
 from matplotlib.figure import Figure
 
 from experiments.ranking import ranked
-from fae.cli import plainly
-from fae.run_folder import finished_config
+from fae.cli.command import plainly
+from fae.evaluation.finished_run import Scored
+from fae.run.folder import finished_config
 from fae.score.score import image_scores
-from fae.scored import Scored
 
 SCORES = {"sum": "Sum", "maximum": "Max", "contrast": "Contrast"}
 

@@ -15,10 +15,10 @@ import pandas as pd
 from hydra import compose, initialize_config_dir
 from tqdm import tqdm
 
-from fae.cli import plainly
-from fae.config import conf_dir, register
+from fae.cli.command import plainly
+from fae.cli.schema import conf_dir, register
 from fae.evaluate import evaluate
-from fae.run_folder import METRICS
+from fae.run.folder import METRICS
 
 HERE = Path(__file__).parent
 MEASURES = ("image_auroc", "pixel_auroc")

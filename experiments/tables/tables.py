@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fae.cli import plainly
+from fae.cli.command import plainly
 from fae.report.means import is_synthetic, over_seeds, tabulate
 from fae.report.paper import compare, paper
 from fae.report.runs import read_sweep

@@ -20,12 +20,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from experiments.ranking import ranked
-from fae.cli import plainly
-from fae.config import conf_dir, register
+from experiments.theory.manifold import idempotence, jacobian_distance
+from fae.cli.command import plainly
+from fae.cli.schema import conf_dir, register
 from fae.data.module import DataModule
 from fae.module import FilteringAutoencoder
 from fae.score.score import Score
-from fae.theory.manifold import idempotence, jacobian_distance
 from fae.train import train
 
 HERE, SWEEP = Path(__file__).parent, Path("multirun/along")

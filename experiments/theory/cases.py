@@ -12,7 +12,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from fae.theory.projection import condition, nearer, projection
+from experiments.theory.projection import condition, nearer, projection
 
 HERE = Path(__file__).parent
 OUTSIDE = {

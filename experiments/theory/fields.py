@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest
 from tqdm import tqdm
 
-from fae.cli import plainly
-from fae.theory.markov import RandomField, bound, gaps, square
+from experiments.theory.markov import RandomField, bound, gaps, square
+from fae.cli.command import plainly
 
 HERE = Path(__file__).parent
 SIDES = (8, 16, 32, 64, 128, 256)

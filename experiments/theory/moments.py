@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.theory.images import normal_images
-from fae.cli import plainly
-from fae.theory.moments import window_moments
+from experiments.theory.windows import window_moments
+from fae.cli.command import plainly
 
 HERE = Path(__file__).parent
 

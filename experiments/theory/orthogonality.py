@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from tqdm import tqdm
 
-from fae.assembly import build_module
-from fae.cli import plainly
-from fae.run_folder import finished_config
-from fae.scored import Scored
-from fae.theory.nearest import nearest, swapped
+from experiments.theory.nearest import nearest, swapped
+from fae.cli.command import plainly
+from fae.evaluation.finished_run import Scored
+from fae.run.build import build_module
+from fae.run.folder import finished_config
 
 HERE = Path(__file__).parent
 WIDTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9)

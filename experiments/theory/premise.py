@@ -12,9 +12,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from experiments.theory.images import normal_images
-from fae.cli import plainly
-from fae.theory.markov import bound
-from fae.theory.violation import difference, smallest_violating_width, variance, worst_share
+from experiments.theory.markov import bound
+from experiments.theory.violation import difference, smallest_violating_width, variance, worst_share
+from fae.cli.command import plainly
 
 HERE = Path(__file__).parent
 

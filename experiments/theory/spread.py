@@ -11,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from fae.cli import plainly
-from fae.run_folder import finished_config
-from fae.scored import Scored
+from fae.cli.command import plainly
+from fae.evaluation.finished_run import Scored
+from fae.run.folder import finished_config
 
 
 def spread(run_dir: Path, most: int) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from fae.files import whole
+from fae.machine.atomic import whole
 
 
 class WholeCheckpointIO(TorchCheckpointIO):

@@ -3,7 +3,7 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import Callback
 
-from fae.logger import ResumableWandbLogger
+from fae.tracking.logger import ResumableWandbLogger
 
 
 class History(Callback):

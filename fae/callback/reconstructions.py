@@ -8,9 +8,9 @@ from lightning.pytorch.callbacks import Callback
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from fae.heatmap import Picture, colour_limit, colours
-from fae.logger import ResumableWandbLogger
 from fae.module import FilteringAutoencoder
+from fae.picture.heatmap import Picture, colour_limit, colours
+from fae.tracking.logger import ResumableWandbLogger
 from fae.types import Batch
 
 KEY = "val/reconstructions"

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from fae import cli
-from fae.config import nearest
+from fae.cli import command as cli
+from fae.cli.schema import nearest
 from fae.data.mvtec import expected
 from fae.image import images_in, read_image, read_mask
 

@@ -14,8 +14,8 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from fae.files import whole
 from fae.image import Array
+from fae.machine.atomic import whole
 
 Shape = tuple[int, int]
 Read = Callable[[Path], tuple[Array, Shape]]

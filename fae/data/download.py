@@ -11,9 +11,9 @@ import requests
 from omegaconf import DictConfig
 from tqdm import tqdm
 
-from fae import cli
+from fae.cli import command as cli
 from fae.data.mvtec import expected
-from fae.run_folder import locked
+from fae.run.folder import locked
 
 _CHUNK = 1 << 16
 

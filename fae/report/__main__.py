@@ -5,8 +5,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from fae import cli
-from fae.files import write_text
+from fae.cli import command as cli
+from fae.machine.atomic import write_text
 from fae.report.means import tabulate
 from fae.report.page import page
 from fae.report.runs import PAGE, RESULTS, read_sweep

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from fae.config import Category
+from fae.cli.schema import Category
 from fae.report.runs import COLUMNS, MEASURES, SETTINGS, Run
 
 SYNTHETIC = "synthetic:"

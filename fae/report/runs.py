@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from fae.identity import identity
-from fae.run_folder import CONFIG, METRICS, ORIGIN
+from fae.run.folder import CONFIG, METRICS, ORIGIN
+from fae.run.identity import identity
 
 RESULTS, PAGE, FAILED = "results.csv", "report.html", "failed"
 _OWN = {RESULTS, PAGE, FAILED, "wandb", "multirun.yaml"}

@@ -10,7 +10,7 @@ import pandas as pd
 from fae.report.means import differing, label, text
 from fae.report.paper import PAIRS, compare
 from fae.report.runs import Sweep
-from fae.run_folder import METRICS
+from fae.run.folder import METRICS
 
 _HEADLINE = {
     "image_auroc": "image AUROC",

@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from PIL import Image
 
-from fae.config import conf_dir, register
+from fae.cli.schema import conf_dir, register
 from fae.data.check import INCOMPLETE, check, check_category
 from fae.data.mvtec import expected
 from fae.report.paper import paper

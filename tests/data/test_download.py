@@ -16,7 +16,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from PIL import Image
 
-from fae.config import conf_dir, register
+from fae.cli.schema import conf_dir, register
 from fae.data.download import download
 
 NAME = "mvtec_anomaly_detection.tar.xz"

@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 
 from experiments.rivals import own, score
 from experiments.rivals.networks import BottleneckAutoencoder, Segmenter, parameters
-from fae.config import conf_dir, register
+from fae.cli.schema import conf_dir, register
 from tests.conftest import write_tiny
 
 

@@ -7,7 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from experiments.tables import brightness, objectives, tables
-from fae.config import conf_dir, register
+from fae.cli.schema import conf_dir, register
 from fae.evaluate import evaluate
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.rivals import own
-from fae.cli import plainly
+from fae.cli.command import plainly
 
 WRONG = {
     "theory.premise": ["nowhere"],

@@ -1,0 +1,253 @@
+"""The schema of the configuration's root, what OmegaConf resolves for it, and the check of its leaves."""
+
+import difflib
+import inspect
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.utils import get_object
+from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
+
+
+@dataclass
+class Category:
+    """Facts of a category; other keys read them."""
+
+    name: str = MISSING
+    image_size: Any = None
+    kernel_size: int = 3
+    rotate: bool = False
+    flip_horizontal: bool = False
+    flip_vertical: bool = False
+    residual: str = "squared"
+    k: int = 5
+    n: int = 2
+    t: float = 0.0
+    noise_sigma: float = 0.0
+
+
+@dataclass
+class TrainConfig:
+    """The root keys of conf/train.yaml; all others are refused."""
+
+    seed: int = 0
+    run_dir: str | None = None
+    cache_dir: str = MISSING
+    pictures: int = 16
+    tags: list[str] = field(default_factory=list)
+    category: Category = field(default_factory=Category)
+    data: Any = MISSING
+    model: Any = MISSING
+    objective: Any = MISSING
+    corruption: Any = MISSING
+    score: Any = MISSING
+    threshold: Any = MISSING
+    engine: str = "exact"
+    optimizer: Any = MISSING
+    scheduler: Any = MISSING
+    trainer: Any = MISSING
+    logger: Any = MISSING
+    callback: Any = MISSING
+
+
+@dataclass
+class Calibration:
+    """Where thresholds come from, if not from the held-out images of the run."""
+
+    root: str | None = None
+    runs: list[str] | None = None
+
+
+@dataclass
+class EvaluateConfig:
+    """The root keys of conf/evaluate.yaml; all others are refused."""
+
+    run_dir: str = MISSING
+    name: str | None = None
+    data: Any = MISSING
+    score: Any = MISSING
+    threshold: Any = MISSING
+    engine: str | None = None
+    grid: Any = None
+    select: str | None = None
+    ensemble: list[str] | None = None
+    ensemble_scale: str = "none"
+    calibration: Calibration = field(default_factory=Calibration)
+    trainer: Any = MISSING
+
+
+@dataclass
+class Write:
+    """What fae.predict writes beside its table."""
+
+    map: bool = True
+    mask: bool = True
+    overlay: bool = True
+
+
+@dataclass
+class GivenThresholds:
+    """What a user sets in place of a run's own thresholds."""
+
+    image: float | None = None
+    pixel: float | None = None
+
+
+@dataclass
+class PredictConfig:
+    """The keys of conf/predict.yaml; all others are refused."""
+
+    run_dir: str = MISSING
+    input: Any = MISSING
+    output: str = MISSING
+    evaluation: str | None = None
+    threshold: GivenThresholds = field(default_factory=GivenThresholds)
+    size: str = "run"
+    tile: int | None = None
+    overlap: int | None = None
+    write: Write = field(default_factory=Write)
+    device: str = "auto"
+
+
+@dataclass
+class ReportConfig:
+    """The keys of conf/report.yaml; all others are refused."""
+
+    sweep_dir: str = MISSING
+    pictures: int = 12
+
+
+@dataclass
+class CheckConfig:
+    """The keys of conf/check.yaml; all others are refused."""
+
+    root: str | None = None
+    categories: Any = None
+
+
+@dataclass
+class DownloadConfig:
+    """The keys of conf/download.yaml; all others are refused."""
+
+    root: str | None = None
+    url: str = MISSING
+    sha256: str = MISSING
+    page: str = MISSING
+    licence: str = MISSING
+    timeout_s: float = 60.0
+
+
+@dataclass
+class DashboardConfig:
+    """The keys of conf/dashboard.yaml; all others are refused."""
+
+    project: str = MISSING
+    entity: str | None = None
+    name: str = MISSING
+    save: bool = False
+
+
+SCHEMAS: dict[str, type] = {
+    "train": TrainConfig,
+    "evaluate": EvaluateConfig,
+    "predict": PredictConfig,
+    "report": ReportConfig,
+    "dashboard": DashboardConfig,
+    "check": CheckConfig,
+    "download": DownloadConfig,
+}
+
+
+def register() -> None:
+    """Make schemas and resolvers known to Hydra; idempotent."""
+    for name, schema in SCHEMAS.items():
+        ConfigStore.instance().store(name=f"{name}_schema", node=schema)
+    OmegaConf.register_new_resolver(
+        "fraction", lambda whole, part: max(1, round(whole * part)), replace=True, use_cache=False
+    )
+
+
+def conf_dir() -> str:
+    """The folder of the configuration tree: inside the package in a wheel, beside it in a checkout.
+
+    Raises:
+        FileNotFoundError: it is in neither place.
+    """
+    here = Path(__file__).resolve().parents[1]
+    for folder in (here / "conf", here.parent / "conf"):
+        if (folder / "train.yaml").is_file():
+            return str(folder)
+    raise FileNotFoundError(f"no conf/train.yaml in {here} or beside it; reinstall the package")
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """A half-sentence that suggests the valid name nearest to a wrong one."""
+    names = sorted(valid)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"valid names: {', '.join(names)}"
+
+
+def check_root(cfg: DictConfig, schema: type) -> None:
+    """Check the root's keys, because `+key=value` on the command line passes by the schema.
+
+    Raises:
+        ValueError: naming the unknown key and the nearest valid one.
+    """
+    valid = {f.name for f in fields(schema)}
+    for key in map(str, cfg):
+        if key not in valid:
+            raise ValueError(f"unknown key {key}; {nearest(key, valid)}")
+
+
+# Where a constructor passes other arguments on to.
+_PASSED_ON = {"fae.tracking.logger.ResumableWandbLogger": "wandb.init"}
+
+
+def arguments(leaf: DictConfig) -> set[str]:
+    """Names of the arguments of a leaf's `_target_`; "**" among them where it takes any."""
+    if "_target_" not in leaf:
+        return set()
+    names = {"**" if p.kind is inspect.Parameter.VAR_KEYWORD else p.name for p in _parameters(leaf._target_)}
+    if leaf._target_ in _PASSED_ON:
+        names = names - {"**"} | {p.name for p in _parameters(_PASSED_ON[leaf._target_])}
+    return names
+
+
+def _parameters(target: str) -> Iterable[inspect.Parameter]:
+    return inspect.signature(get_object(target)).parameters.values()
+
+
+def check_callbacks(cfg: DictConfig) -> None:
+    """Check that every callback is one: a misspelt name would make a new one that does nothing.
+
+    Raises:
+        ValueError: naming the unknown callback and the nearest valid name.
+    """
+    for name, leaf in cfg.get("callback", {}).items():
+        if "_target_" not in leaf:
+            valid = [str(key) for key, other in cfg.callback.items() if "_target_" in other]
+            raise ValueError(f"unknown key callback.{name}; {nearest(str(name), valid)}")
+
+
+def check_leaves(node: Any, path: str = "") -> None:
+    """Check that every leaf holds only arguments of its `_target_`.
+
+    Raises:
+        ValueError: naming the unknown key and the nearest valid one.
+    """
+    if isinstance(node, ListConfig):
+        for i, child in enumerate(node):
+            check_leaves(child, f"{path}[{i}]")
+    if not isinstance(node, DictConfig):
+        return
+    if "_target_" in node:
+        valid = arguments(node)
+        for key in map(str, node):
+            if not key.startswith("_") and key not in valid and "**" not in valid:
+                raise ValueError(f"unknown key {path}.{key}; {nearest(key, valid)} ({node._target_})")
+    for key in map(str, node):
+        if not OmegaConf.is_missing(node, key):
+            check_leaves(node[key], f"{path}.{key}" if path else key)

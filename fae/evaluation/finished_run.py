@@ -1,0 +1,246 @@
+"""A finished run, ready to be scored: the network runs once for each kind of residual, however many settings follow."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from fae.cli.schema import check_leaves
+from fae.data.index import Sample
+from fae.data.module import DataModule
+from fae.evaluation.measure import Normals
+from fae.evaluation.search import Setting
+from fae.image import images_in
+from fae.machine.atomic import whole
+from fae.machine.provenance import environment, git_commit
+from fae.run.build import build_module, build_trainer, checkpoint_of, load_checkpoint, predict, predict_images, quiet
+from fae.run.folder import check_images, finished_config
+from fae.score.score import Score
+
+FOLDER = "evaluation"
+SCALES = ("none", "validation")
+
+
+class Residuals(NamedTuple):
+    """`(V, 1, H, W)` and `(N, 1, H, W)`: of the held-out normal images and of the test images."""
+
+    val: Tensor
+    test: Tensor
+
+
+class Scored:
+    """A finished run with its data, its weights and a score, which need not be the one it was trained with.
+
+    Residuals are kept in `<run_dir>/evaluation`, keyed by checkpoint, images, precision, machine, versions and commit.
+    """
+
+    def __init__(self, run_dir: Path, cfg: DictConfig, protocol: str | None) -> None:
+        self.run_dir, self.cfg, self.protocol = run_dir, cfg, protocol
+        check_leaves(cfg)
+        quiet()
+        self.data: DataModule = instantiate(cfg.data, _convert_="all")
+        check_images(run_dir, self.data.index)
+        self.data.setup()
+        self.score: Score = instantiate(cfg.score, _convert_="all")
+        self.module = build_module(cfg, self.score)
+        self.checkpoint = load_checkpoint(self.module, cfg, run_dir)
+        self.trainer = build_trainer(cfg, [])
+        self.where: dict[str, Any] = {"git_commit": git_commit()} | environment(self.trainer.strategy.root_device)
+
+    @classmethod
+    def open(cls, run_dir: Path, changes: DictConfig) -> "Scored":
+        """Open a run's folder, with what the command line asks for in place of what the run had.
+
+        Args:
+            run_dir: the run's folder.
+            changes: conf/evaluate.yaml, whose null values change nothing.
+
+        Raises:
+            ValueError: it is no finished run, it is of another version, or its images are others.
+        """
+        run = finished_config(run_dir)
+        return cls(run_dir, run, _change(run_dir, run, changes))
+
+    def set(self, setting: Setting, protocol: str | None) -> None:
+        """Use other k, n and t, and say how they were chosen; None leaves the protocol as it is."""
+        if protocol is not None:
+            self.protocol = protocol if self.protocol is None else f"{protocol}; {self.protocol}"
+        self.cfg.score = OmegaConf.merge(self.cfg.score, setting._asdict())
+        self.score = instantiate(self.cfg.score, _convert_="all")
+
+    @property
+    def name(self) -> str:
+        """What the maps are made with: squared-k5-n2-t0-top0.01."""
+        score = self.score
+        return f"{score.residual}-k{score.k}-n{score.n}-t{score.t:g}-{self.image_score_name}"
+
+    @property
+    def image_score_name(self) -> str:
+        """With its arguments: top0.01."""
+        image_score = self.cfg.score.image_score
+        values = "-".join(f"{value:g}" for key, value in image_score.items() if key != "_target_")
+        return f"{self.score.image_score.name}{values}"
+
+    @cached_property
+    def residuals(self) -> Residuals:
+        """Of the held-out and the test images."""
+        path = self._kept("residual")
+        if not path.is_file():
+            val, test = predict(self.trainer, self.module, self.data)
+            _keep(path, val=val.residual, test=test.residual)
+        with np.load(path, allow_pickle=False) as stored:
+            return Residuals(torch.from_numpy(stored["val"]), torch.from_numpy(stored["test"]))
+
+    @cached_property
+    def damaged(self) -> tuple[Tensor, Tensor]:
+        """Residuals `(V * val_corruptions, 1, H, W)` of the held-out images with seeded damage, and its mask, bool."""
+        path = self._kept("damaged")
+        if not path.is_file():
+            batches = (batch.corrupted for batch in self.data.damaged())
+            found = predict_images(self.trainer, self.module, self.data, batches)
+            mask = torch.cat([batch.corruption_mask > 0.5 for batch in self.data.damaged()])
+            _keep(path, residual=found.residual, mask=mask)
+        with np.load(path, allow_pickle=False) as stored:
+            return torch.from_numpy(stored["residual"]), torch.from_numpy(stored["mask"])
+
+    def maps(self) -> tuple[Normals, Tensor]:
+        """Anomaly maps of the held-out and the test images; calibrates the score."""
+        residual, inside = self.residuals, self.data.val.content
+        return Normals(self.score.calibrate(residual.val, inside), inside), self.score.anomaly_map(residual.test)
+
+    def normals(self, root: Path) -> Normals:
+        """Maps of other normal images; the score must be calibrated.
+
+        Raises:
+            ValueError: the folder holds no image, or one that is unreadable or of the wrong size.
+            FileNotFoundError: there is no such folder.
+        """
+        if not root.is_dir():
+            raise FileNotFoundError(f"calibration.root (={root}) is no folder; name one that holds normal images")
+        split = self.data.decode([Sample(path) for path in images_in(root)])
+        if not split.samples:
+            raise ValueError(f"calibration.root (={root}) holds no images; name a folder that holds normal ones")
+        known = {hashlib.sha256(sample.path.read_bytes()).digest() for sample in self.data.index.all}
+        for sample in split.samples:
+            if hashlib.sha256(sample.path.read_bytes()).digest() in known:
+                raise ValueError(
+                    f"calibration.root (={root}) holds {sample.path.name}, which is a training or test image of this "
+                    "run; name a folder of other normal images"
+                )
+        batches = (image.float() / 255 for image in torch.split(split.image, self.data.batch_size))
+        found = predict_images(self.trainer, self.module, self.data, batches)
+        return Normals(self.score.anomaly_map(found.residual) * split.content, split.content)
+
+    def _kept(self, what: str) -> Path:
+        made_with = (self.cfg.trainer.precision, self.where)
+        key = hashlib.sha256(checkpoint_of(self.run_dir).read_bytes() + repr(made_with).encode())
+        for split in (self.data.val, self.data.test):
+            key.update(split.image.numpy().tobytes())
+        return self.run_dir / FOLDER / f"{what}-{self.score.residual}-{key.hexdigest()[:8]}.npz"
+
+
+def together(members: Sequence[Scored], scale: str) -> tuple[Normals, Tensor]:
+    """Maps of one run, or the pixelwise maximum of several, Bauer et al. 2022, section 4.4.
+
+    Args:
+        members: their test images and their held-out images must be the same.
+        scale: "none" as in the paper; "validation" divides each by its mean over the held-out normal images first.
+
+    Raises:
+        ValueError: there is no such scale, or the images differ.
+    """
+    if scale not in SCALES:
+        raise ValueError(f"ensemble_scale (={scale!r}) must be none, as in the paper, or validation")
+    first = members[0]
+    held_out, maps = first.maps()
+    for other in members[1:]:
+        if not _same_images(first, other):
+            raise ValueError(
+                f"ensemble: {other.run_dir} has other images than {first.run_dir}, or another size of them"
+            )
+        if [s.path.name for s in other.data.val.samples] != [s.path.name for s in first.data.val.samples]:
+            raise ValueError(
+                f"ensemble: {other.run_dir} has learned from images that {first.run_dir} holds out; train both with "
+                "one seed, val_fraction and fold"
+            )
+    if len(members) == 1:
+        return held_out, maps
+    inside = held_out.content
+    pairs = [(held_out, maps), *(other.maps() for other in members[1:])]
+    levels = [float(normal.anomaly_map[inside].mean()) if scale == "validation" else 1.0 for normal, _ in pairs]
+    parts = [(normal.anomaly_map / level, test / level) for (normal, test), level in zip(pairs, levels, strict=True)]
+    both = [torch.stack(part).amax(dim=0) for part in zip(*parts, strict=True)]
+    return Normals(both[0], inside), both[1]
+
+
+def pooled(runs: Sequence[Scored], detector: Scored) -> Normals:
+    """Maps of the images that each run has held out: with a run a fold, every image once, by a run that never saw it.
+
+    Args:
+        runs: of all folds.
+        detector: the run that the thresholds are for.
+
+    Raises:
+        ValueError: an image occurs twice, or the images are others.
+    """
+    for run in runs:
+        if not _same_images(detector, run):
+            raise ValueError(
+                f"calibration.runs: {run.run_dir} has other images than {detector.run_dir}, or another size of them"
+            )
+    names = [sample.path.name for run in runs for sample in run.data.val.samples]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"calibration.runs: {twice} is held out twice; name runs of different data.fold, once each")
+    parts = [run.maps()[0] for run in runs]
+    return Normals(torch.cat([p.anomaly_map for p in parts]), torch.cat([p.content for p in parts]), len(parts))
+
+
+def _same_images(one: Scored, other: Scored) -> bool:
+    return (one.data.index.fingerprint, one.data.image_size, one.data.aspect) == (
+        *(other.data.index.fingerprint, other.data.image_size, other.data.aspect),
+    )
+
+
+def _keep(path: Path, **arrays: Tensor) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with whole(path) as draft, draft.open("wb") as file:
+        np.savez(file, allow_pickle=False, **{name: array.numpy() for name, array in arrays.items()})
+
+
+def _change(run_dir: Path, run: DictConfig, cfg: DictConfig) -> str | None:
+    """Write what the command line asks for into a run's configuration; returns the protocol if the scores change."""
+    if unknown := sorted(str(key) for key in cfg.data if key != "root"):
+        raise ValueError(
+            f"data.{unknown[0]} cannot change after training; data.root alone can, for images that have moved"
+        )
+    if missing := [key for key in ("threshold", "engine") if key not in run]:
+        raise ValueError(
+            f"run_dir (={run_dir}) is a run of an older version: its config.yaml holds no {missing[0]}; train it again"
+        )
+    if cfg.data.root is not None:
+        run.data.root = cfg.data.root
+    if cfg.engine is not None:
+        run.engine = cfg.engine
+    if "strategy" in run.trainer:  # several processes are for training
+        del run.trainer.strategy
+        run.trainer.devices = run.trainer.num_nodes = 1
+    for group in ("trainer", "threshold"):
+        for key, value in cfg[group].items():
+            if value is not None:
+                run[group][key] = value
+    changed = []
+    for key, value in cfg.score.items():
+        if value is None or value == run.score.get(key):
+            continue
+        of_the_same_kind = isinstance(value, DictConfig) and "_target_" not in value
+        run.score[key] = OmegaConf.merge(run.score[key], value) if of_the_same_kind else value
+        changed.append(f"score.{key}")
+    return f"changed after training, by whoever has seen its results: {', '.join(changed)}" if changed else None

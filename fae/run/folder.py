@@ -1,0 +1,219 @@
+"""The folder of a run: its name, and whether it is new, interrupted or finished."""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from filelock import FileLock, Timeout
+from omegaconf import DictConfig, OmegaConf
+
+from fae.data.index import Index
+from fae.machine.atomic import whole, write_text
+from fae.run.identity import config_hash, identity, resolved, slug, training_hash
+
+CONFIG, ORIGIN, METRICS, LAST, BEST = "config.yaml", "origin.json", "metrics.json", "last.ckpt", "best.ckpt"
+
+
+class State(Enum):
+    """What a run folder holds."""
+
+    NEW = "new"
+    INTERRUPTED = "interrupted"
+    FINISHED = "finished"
+
+
+def new_run_dir(cfg: DictConfig, index: Index, sweep_dir: str | None) -> Path:
+    """Name a run's folder: by its hash, so that repeating a sweep finds it again; by the time as well outside one."""
+    name = f"{slug(cfg, index.dataset)}-{config_hash(cfg, index.fingerprint)}"
+    if sweep_dir is not None:
+        return Path(sweep_dir) / name
+    return Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def state(run_dir: Path, cfg: DictConfig, index: Index) -> State:
+    """Look at a run's folder; changes nothing.
+
+    Raises:
+        ValueError: it belongs to a run with another configuration or other data, or holds files of something else.
+    """
+    # Hidden files are drafts that a killed process left, see fae.machine.atomic, and the lock.
+    begun = [p.name for p in run_dir.iterdir() if not p.name.startswith(".")] if run_dir.exists() else []
+    if set(begun) <= {ORIGIN}:
+        return State.NEW
+    stored = run_dir / CONFIG
+    if not stored.is_file():
+        raise ValueError(f"run_dir (={run_dir}) holds files but no {CONFIG}: not a run; choose another folder")
+    before = OmegaConf.load(stored)
+    assert isinstance(before, DictConfig)
+    old, new = identity(resolved(before)), identity(resolved(cfg))
+    changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    if changed:
+        detail = ", ".join(f"{key} {old.get(key)} → {new.get(key)}" for key in changed[:5])
+        raise ValueError(f"run_dir (={run_dir}) belongs to another configuration ({detail}); choose another folder")
+    check_images(run_dir, index)
+    return State.FINISHED if (run_dir / METRICS).is_file() else State.INTERRUPTED
+
+
+def check_images(run_dir: Path, index: Index) -> None:
+    """Check that a run was begun on these images.
+
+    Raises:
+        ValueError: it was begun on others.
+    """
+    origin = json.loads((run_dir / ORIGIN).read_text())
+    if (origin["dataset"], origin["fingerprint"]) != (index.dataset, index.fingerprint):
+        raise ValueError(
+            f"run_dir (={run_dir}) was begun on other images ({origin['dataset']} {origin['fingerprint']}, now "
+            f"{index.dataset} {index.fingerprint}); choose another folder, or data.root where its images lie"
+        )
+
+
+def finished_config(run_dir: Path) -> DictConfig:
+    """Read the composed configuration of a finished run.
+
+    Raises:
+        ValueError: the folder holds no run, or one that is not finished.
+    """
+    missing = [name for name in (CONFIG, ORIGIN, METRICS) if not (run_dir / name).is_file()]
+    if missing == [METRICS]:
+        raise ValueError(f"run_dir (={run_dir}) is not finished: it holds no {METRICS}; repeat its training command")
+    if missing:
+        raise ValueError(f"run_dir (={run_dir}) is no run of fae.train: it holds no {', '.join(missing)}")
+    cfg = OmegaConf.load(run_dir / CONFIG)
+    assert isinstance(cfg, DictConfig)
+    return cfg
+
+
+@contextmanager
+def locked(run_dir: Path, name: str = "run_dir", patience_s: float = 0) -> Iterator[None]:
+    """Hold a folder, creating it where it is missing and removing it where nothing was written into it.
+
+    Args:
+        run_dir: the folder.
+        name: of the key that names it.
+        patience_s: how long to wait for a process that holds it.
+
+    Raises:
+        ValueError: another process holds it.
+    """
+    run_dir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(run_dir / ".lock")
+    try:
+        lock.acquire(timeout=patience_s)
+    except Timeout as error:
+        raise ValueError(f"{name} (={run_dir}) is in use by another process; wait for it, or choose another") from error
+    try:
+        yield
+    finally:
+        lock.release()
+        if [path.name for path in run_dir.iterdir()] == [".lock"]:
+            (run_dir / ".lock").unlink()
+            run_dir.rmdir()
+
+
+class Origin(NamedTuple):
+    """Where a run comes from, beside its images."""
+
+    git_commits: list[str | None]
+    """Those that have worked on it so far."""
+    wandb_id: str
+    """Its name in W&B, however often it goes on."""
+    weights_of: str | None
+    """The run that trained its weights, if not itself."""
+
+
+def claim(
+    run_dir: Path, cfg: DictConfig, index: Index, commit: str | None, sweep: str | None, twin: Path | None
+) -> Origin:
+    """Write down what a run is made of: the images, the composed configuration, and the code's commit.
+
+    Args:
+        run_dir: the run's folder.
+        cfg: composed.
+        index: of the images.
+        commit: of the code.
+        sweep: the name of the multirun that it belongs to.
+        twin: the run that its weights come from, see `trained_alike`.
+    """
+    before = _origin(run_dir)
+    of_twin = {} if twin is None else _origin(twin)
+    commits = before.get("git_commits") or of_twin.get("git_commits", [])
+    commits += [] if commit in commits else [commit]
+    weights_of = before.get("weights_of") if twin is None else of_twin.get("weights_of") or twin.name
+    run_id = before.get("wandb_id") or secrets.token_hex(4)
+    origin = {
+        "dataset": index.dataset,
+        "fingerprint": index.fingerprint,
+        "git_commits": commits,
+        "wandb_id": run_id,
+        "sweep": sweep,
+        "training": training_hash(cfg, index.fingerprint),
+        "weights_of": weights_of,
+    }
+    write_text(run_dir / ORIGIN, json.dumps(origin, indent=2) + "\n")
+    write_text(run_dir / CONFIG, OmegaConf.to_yaml(OmegaConf.create(resolved(cfg))))
+    return Origin(commits, run_id, weights_of)
+
+
+@contextmanager
+def trained_alike(sweep: Path, run_dir: Path, cfg: DictConfig, index: Index) -> Iterator[Path | None]:
+    """Find a finished run of a sweep that differs from one in scoring alone, so that it has its weights.
+
+    Where there is none yet, no other process can look for the same weights inside the block: it waits for these.
+    """
+    training = training_hash(cfg, index.fingerprint)
+    lock = FileLock(sweep / f".training-{training}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"{run_dir} waits for a run that trains the same weights", flush=True)
+        lock.acquire()
+    try:
+        twins = (path.parent for path in sorted(sweep.glob(f"*/{METRICS}")) if (path.parent / LAST).is_file())
+        twin = next((path for path in twins if _training(path) == training), None)
+        if (run_dir / LAST).is_file():
+            twin = None  # it has begun to train by itself
+        if twin is not None:
+            lock.release()
+        yield twin
+    finally:
+        lock.release()
+
+
+def take_weights(twin: Path, run_dir: Path) -> None:
+    """Give a run the checkpoints of another; they take no more space, as files are never changed, only replaced."""
+    for name in (BEST, LAST):
+        if (twin / name).is_file():
+            with whole(run_dir / name) as draft:
+                draft.unlink(missing_ok=True)
+                try:
+                    os.link(twin / name, draft)
+                except OSError:  # a file system without links
+                    shutil.copyfile(twin / name, draft)
+
+
+def _training(folder: Path) -> str | None:
+    """What its weights are determined by; None for what is no run of ours."""
+    try:
+        return str(_origin(folder)["training"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _origin(run_dir: Path) -> dict[str, Any]:
+    path = run_dir / ORIGIN
+    origin: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return origin
+
+
+def sweep_of(run_dir: Path) -> Path | None:
+    """The folder of the multirun that a run was begun in, if it still lies there; by whatever command it goes on."""
+    sweep = _origin(run_dir).get("sweep")
+    return run_dir.parent if sweep is not None and run_dir.resolve().parent.name == sweep else None
