@@ -287,7 +287,7 @@ def test_learns_a_tiny_set(objective: str, tiny_config: Build) -> None:
             "trainer.val_check_interval=25",
             "model.width=8",
             "corruption=elastic",
-            "corruption.kind.shape.size=[0.1,0.4]",
+            "corruption.shape.size=[0.1,0.4]",
             "callback.last.every_n_steps=50",
         )
     )
