@@ -20,9 +20,10 @@ from fae.cli.command import plainly
 from fae.cli.schema import register
 from fae.data.module import DataModule, Raw
 from fae.metric.auroc import auroc
-from fae.module import FilteringAutoencoder
-from fae.run.build import build_module, checkpoint_of, load_checkpoint
+from fae.module import AnomalyAutoencoder
+from fae.run.build import build_module
 from fae.run.folder import finished_config
+from fae.run.network import checkpoint_of, load_weights
 from fae.score.smoothing import smooth
 
 BATCH = 8
@@ -52,7 +53,7 @@ def damaged_without_noise(cfg: DictConfig) -> Iterator[Tensor]:
         yield quiet.training_batch(Raw(quiet.train.image[which], step)).corrupted
 
 
-def with_statistics(cfg: DictConfig, run_dir: Path, images: Iterable[Tensor]) -> FilteringAutoencoder:
+def with_statistics(cfg: DictConfig, run_dir: Path, images: Iterable[Tensor]) -> AnomalyAutoencoder:
     """A run's network, with batch norm's statistics from these batches."""
     module = build_module(cfg, instantiate(cfg.score, _convert_="all"))
     module.load_state_dict(torch.load(checkpoint_of(run_dir), weights_only=True)["state_dict"])
@@ -67,7 +68,7 @@ def row(run_dir: Path) -> str:
     data.setup()
     score = instantiate(cfg.score, _convert_="all")
     module = build_module(cfg, score)
-    load_checkpoint(module, cfg, run_dir)
+    load_weights(module.model, cfg, run_dir)
     image = data.test.image.float() / 255
     judged = data.test.content & data.has_mask.view(-1, 1, 1, 1)
     normal, anomalous = judged & ~data.mask, judged & data.mask

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from experiments.figures.seen import Picture, Seen, grid, look
 from fae.cli.command import plainly
-from fae.picture.heatmap import colours, outline
+from fae.picture.panel import heat, outline, overlay
 from fae.run.folder import METRICS
 
 TRUE, FALSE, MISSED = (0, 158, 60), (0, 90, 255), (230, 30, 30)
@@ -33,11 +33,11 @@ def evaluation_map(image: Picture, found: NDArray[np.bool_], truth: NDArray[np.b
 
 
 def _overlay(seen: Seen) -> Picture:
-    return colours(seen.image, seen.anomaly_map, seen.limit)[1]
+    return overlay(seen.image, seen.anomaly_map, seen.limit)
 
 
 def _heat(seen: Seen) -> Picture:
-    return colours(seen.image, seen.anomaly_map, seen.limit)[0]
+    return heat(seen.anomaly_map, seen.limit)
 
 
 def detections(runs: list[list[Seen]]) -> Figure:

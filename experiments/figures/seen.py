@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fae.evaluation.finished_run import Scored
-from fae.picture.heatmap import colour_limit
-from fae.run.build import predict
+from fae.picture.panel import colour_limit
 from fae.run.folder import METRICS, finished_config
+from fae.run.forward import predict
 
 Picture = NDArray[np.uint8]
 

@@ -44,6 +44,7 @@ class TrainConfig:
     corruption: Any = MISSING
     score: Any = MISSING
     threshold: Any = MISSING
+    metric: dict[str, Any] = field(default_factory=dict)
     engine: str = "exact"
     optimizer: Any = MISSING
     scheduler: Any = MISSING
@@ -69,6 +70,7 @@ class EvaluateConfig:
     data: Any = MISSING
     score: Any = MISSING
     threshold: Any = MISSING
+    metric: dict[str, Any] = field(default_factory=dict)
     engine: str | None = None
     grid: Any = None
     select: str | None = None
