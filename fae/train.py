@@ -23,6 +23,7 @@ from torch.distributed.elastic.multiprocessing.errors import record
 
 from fae.callback.compiled import was_compiled
 from fae.cli import command as cli
+from fae.cli.extra import python
 from fae.cli.schema import register
 from fae.cli.sweep import recorded, sweeping
 from fae.data.module import DataModule
@@ -132,7 +133,7 @@ def _train(
     module = build_module(cfg, score)
     mode = safe_mode(cfg.logger.mode)
     words = [word for word in command if not word.startswith(("run_dir=", "sweep="))]
-    resume = shlex.join([_python(), "-m", "fae.train", *words, f"run_dir={run_dir}"])
+    resume = shlex.join([python(), "-m", "fae.train", *words, f"run_dir={run_dir}"])
 
     with ExitStack() as held:
         if trainer.is_global_zero:
@@ -212,12 +213,6 @@ def _in_process(plain: dict[str, Any], sweep_dir: str | None, command: list[str]
         return _train(OmegaConf.create(plain), sweep_dir, command)
     except cli.MENDABLE as error:
         raise ValueError(cli.explain(error)) from error
-
-
-def _python() -> str:
-    """The interpreter, as one would type it here."""
-    here, path = Path.cwd(), Path(sys.executable)
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 @contextmanager

@@ -458,9 +458,9 @@ def test_installed_wheel_and_console_script_work_from_anywhere(tmp_path: Path) -
     subprocess.run([sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(project)], check=True)
     venv = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-    pip = [str(venv / "bin" / "pip"), "install", "--quiet"]
-    lock = ["--constraint", str(project / "requirements.lock")]
-    subprocess.run([*pip, *lock, str(next(tmp_path.glob("*.whl")))], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    install = [str(venv / "bin" / "pip"), "install", "--quiet", "--constraint", str(project / "requirements.lock")]
+    subprocess.run([*install, str(wheel)], check=True)
     data = write_tiny(tmp_path / "elsewhere" / "tiny")
     subprocess.run(
         [
@@ -480,9 +480,14 @@ def test_installed_wheel_and_console_script_work_from_anywhere(tmp_path: Path) -
     metrics = json.loads((data.parent / "out" / "metrics.json").read_text())
     assert metrics["dataset"] == "folder:tiny"
     assert metrics["git_commit"] is None
-    subprocess.run([str(venv / "bin" / "fae-report"), "sweep_dir=."], cwd=data.parent, check=True)
+    for command, extra in (("fae-report", "report"), ("fae-dashboard", "dashboard")):
+        words = [str(venv / "bin" / command), "sweep_dir=." if extra == "report" else "project=fae"]
+        refused = subprocess.run(words, cwd=data.parent, capture_output=True, text=True, check=False)
+        assert refused.returncode == 1
+        assert f'comes with the extra "{extra}"' in refused.stderr
+        subprocess.run([*install, f"{wheel}[{extra}]"], check=True)
+        subprocess.run(words, cwd=data.parent, check=True)
     assert "folder:tiny" in (data.parent / "report.html").read_text()
-    subprocess.run([str(venv / "bin" / "fae-dashboard"), "project=fae"], cwd=data.parent, check=True)
 
 
 def test_bare_command_composes_at_full_size() -> None:

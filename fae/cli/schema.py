@@ -134,7 +134,7 @@ class DownloadConfig:
     """The keys of conf/download.yaml; all others are refused."""
 
     root: str | None = None
-    url: str = MISSING
+    urls: list[str] = MISSING
     sha256: str = MISSING
     page: str = MISSING
     licence: str = MISSING
