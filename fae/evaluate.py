@@ -11,12 +11,14 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from fae.cli import command as cli
+from fae.evaluation.ensemble import pooled, together
 from fae.evaluation.finish import Maps, finish, write_detector, write_evaluation
-from fae.evaluation.finished_run import FOLDER, Scored, pooled, together
+from fae.evaluation.finished_run import FOLDER, Scored
 from fae.evaluation.measure import Normals, summary
-from fae.evaluation.search import Grid, Labelled, Setting, best, plot, table, write_csv
+from fae.evaluation.search import Grid, Labelled, Setting, best
+from fae.evaluation.search_page import plot, table, write_csv
+from fae.machine.lock import locked
 from fae.picture.sheet import write_sheet
-from fae.run.folder import locked
 from fae.score.score import calibrate_image_score
 
 SELECTIONS = ("validation", "oracle")

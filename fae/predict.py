@@ -23,8 +23,8 @@ from fae.cli import command as cli
 from fae.detector import Detection, Detector, load
 from fae.image import images_in, read_image
 from fae.machine.atomic import whole, write_text
+from fae.machine.lock import locked
 from fae.picture.panel import outline, overlay
-from fae.run.folder import locked
 
 BAD_FILES = 3
 """Exit code when some files could not be scored."""

@@ -3,12 +3,10 @@
 import hashlib
 import json
 import shlex
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import lightning
@@ -17,7 +15,6 @@ from hydra.types import RunMode
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback, Timer
 from lightning.pytorch.loggers.logger import DummyLogger
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 from torch.distributed.elastic.multiprocessing.errors import record
 
@@ -31,32 +28,18 @@ from fae.evaluation.finish import Maps, finish, write_detector, write_run
 from fae.evaluation.measure import Normals, summary
 from fae.machine.allocator import keep_freed_memory
 from fae.machine.precision import best_precision
-from fae.machine.provenance import environment, git_commit
+from fae.machine.provenance import environment
 from fae.metric.pixel import check_engine
 from fae.parallel.processes import in_processes
+from fae.run.begin import begin
 from fae.run.build import build_module, build_trainer, launched, quiet
 from fae.run.calibrated import DETECTOR
-from fae.run.folder import (
-    LAST,
-    METRICS,
-    Origin,
-    State,
-    claim,
-    locked,
-    new_run_dir,
-    state,
-    sweep_of,
-    take_weights,
-    trained_alike,
-)
+from fae.run.folder import LAST, METRICS, State, new_run_dir, state
 from fae.run.forward import predict
-from fae.run.identity import lam_of, objective_name, resolved, slug
+from fae.run.identity import resolved
 from fae.run.network import load_weights
 from fae.score.score import Score
-from fae.tracking.logger import ResumableWandbLogger
-from fae.tracking.session import safe_mode, start, wandb_run
-
-_PATIENCE_S = 60
+from fae.tracking.session import safe_mode
 
 
 def train(
@@ -137,7 +120,7 @@ def _train(
 
     with ExitStack() as held:
         if trainer.is_global_zero:
-            origin, logger = _begin(held, cfg, data, run_dir, sweep_dir, mode, resume)
+            origin, logger = begin(held, cfg, data, run_dir, sweep_dir, mode, resume)
             trainer.logger = logger
         else:
             trainer.logger = DummyLogger()
@@ -171,39 +154,6 @@ def _train(
     return metrics
 
 
-def _begin(
-    held: ExitStack, cfg: DictConfig, data: DataModule, run_dir: Path, sweep_dir: str | None, mode: str, resume: str
-) -> tuple[Origin, ResumableWandbLogger]:
-    """Take a run's folder, find weights that are trained already, and start its W&B run; `held` ends it all."""
-    sweep = Path(sweep_dir) if sweep_dir is not None else sweep_of(run_dir)
-    group = sweep.resolve().name if sweep is not None else None
-    # A run of a sweep that was killed may take a moment to end.
-    held.enter_context(locked(run_dir, patience_s=0 if sweep is None else _PATIENCE_S))
-    held.enter_context(_stoppable(run_dir, resume, sweep is not None))
-    twin = held.enter_context(trained_alike(sweep, run_dir, cfg, data.index)) if sweep is not None else None
-    origin = claim(run_dir, cfg, data.index, git_commit(), group, twin)
-    if twin is not None:
-        take_weights(twin, run_dir)
-    held.enter_context(wandb_run(sweep or run_dir, Path(cfg.cache_dir)))
-    weights = f"; its weights are those of {twin.name}" if twin is not None else ""
-    print(f"run folder: {run_dir}{weights}\nif interrupted, go on with: {resume}", flush=True)
-    name, lam = slug(cfg, data.index.dataset), lam_of(cfg)
-    logger = start(
-        instantiate(cfg.logger, _partial_=True, _convert_="all"),
-        mode,
-        sweep or run_dir,
-        run_dir.name if run_dir.name.startswith(name) else f"{name}-{run_dir.name}",
-        [
-            *(data.index.dataset.split(":")[0], cfg.category.name, data.corruption.name),
-            *(objective_name(cfg), *([] if lam is None else [f"lam={lam:g}"]), *cfg.tags),
-        ],
-        resolved(cfg),
-        group,
-        origin.wandb_id,
-    )
-    return origin, logger
-
-
 @record
 def _in_process(plain: dict[str, Any], sweep_dir: str | None, command: list[str]) -> dict[str, Any]:
     """One of several processes of a run; `plain` is its whole configuration."""
@@ -213,26 +163,6 @@ def _in_process(plain: dict[str, Any], sweep_dir: str | None, command: list[str]
         return _train(OmegaConf.create(plain), sweep_dir, command)
     except cli.MENDABLE as error:
         raise ValueError(cli.explain(error)) from error
-
-
-@contextmanager
-def _stoppable(run_dir: Path, resume: str, in_sweep: bool) -> Iterator[None]:
-    """End on Ctrl-C and SIGTERM with the command that resumes; during a fit LastCheckpoint saves first."""
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        raise SIGTERMException(signum)
-
-    before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    except SIGTERMException as stopped:
-        kept = f"saved in {run_dir / LAST}" if (run_dir / LAST).is_file() else "nothing was trained yet"
-        how = "Repeat the command of the sweep, or go on with this run:" if in_sweep else "Go on with:"
-        print(f"\nstopped; {kept}. {how}\n  {resume}", flush=True)
-        raise SystemExit(128 + int(stopped.code or signal.SIGTERM)) from stopped
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
 
 
 def _task(cfg: DictConfig) -> None:

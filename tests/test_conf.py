@@ -10,7 +10,8 @@ import torch
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from fae.cli.schema import check_leaves, conf_dir, nearest
+from fae.cli.check import check_leaves, nearest
+from fae.cli.schema import conf_dir
 from fae.train import train
 from tests.conftest import compose_train
 

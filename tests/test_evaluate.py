@@ -16,7 +16,8 @@ from fae.cli.command import explain
 from fae.cli.schema import conf_dir, register
 from fae.detector import load
 from fae.evaluate import evaluate
-from fae.evaluation.finished_run import Scored, pooled, together
+from fae.evaluation.ensemble import pooled, together
+from fae.evaluation.finished_run import Scored
 from fae.evaluation.search import Setting
 from fae.metric.auroc import auroc
 from fae.score.score import image_scores

@@ -11,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from fae.cli.schema import register
-from fae.data.module import DataModule, Raw
+from fae.data.module import DataModule
+from fae.data.prepare import Raw
 from fae.machine.precision import best_precision, on_gpu
 from fae.module import AnomalyAutoencoder
 from fae.run.build import build_module

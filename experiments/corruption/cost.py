@@ -17,7 +17,7 @@ from kornia.augmentation import RandomElasticTransform
 from tqdm import tqdm
 
 from fae.cli.schema import conf_dir, register
-from fae.data.module import Raw
+from fae.data.prepare import Raw
 from fae.data.seed import TRAIN, generator
 from fae.machine.precision import best_precision
 from fae.machine.provenance import environment, git_commit

@@ -21,7 +21,8 @@ from torch.optim.swa_utils import update_bn
 
 from fae.cli.command import plainly
 from fae.cli.schema import register
-from fae.data.module import DataModule, Raw
+from fae.data.module import DataModule
+from fae.data.prepare import Raw
 from fae.machine.provenance import environment, git_commit
 from fae.metric.auroc import auroc
 from fae.module import AnomalyAutoencoder

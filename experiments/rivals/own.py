@@ -36,7 +36,8 @@ from experiments.ranking import ranked
 from experiments.rivals.networks import BottleneckAutoencoder, Segmenter, noisy, parameters
 from fae.cli.command import plainly
 from fae.cli.schema import conf_dir, register
-from fae.data.module import DataModule, Raw
+from fae.data.module import DataModule
+from fae.data.prepare import Raw
 from fae.machine.atomic import whole, write_text
 from fae.machine.provenance import environment, git_commit
 from fae.model.folded import fold_batch_norm

@@ -19,8 +19,9 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from fae.cli.check import arguments, check_callbacks, check_leaves, check_root, nearest
 from fae.cli.extra import MissingExtraError, missing
-from fae.cli.schema import SCHEMAS, arguments, check_callbacks, check_leaves, check_root, conf_dir, nearest, register
+from fae.cli.schema import SCHEMAS, conf_dir, register
 from fae.machine.allocator import keep_freed_memory
 
 Task = Callable[[DictConfig], Any]

@@ -11,7 +11,7 @@ from rich.table import Table
 from tqdm import tqdm
 
 from fae.cli import command as cli
-from fae.cli.schema import nearest
+from fae.cli.check import nearest
 from fae.data.mvtec import expected
 from fae.image import images_in, read_image, read_mask
 

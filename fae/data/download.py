@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from fae.cli import command as cli
 from fae.data.mvtec import expected
-from fae.run.folder import locked
+from fae.machine.lock import locked
 
 _CHUNK = 1 << 16
 

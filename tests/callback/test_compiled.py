@@ -16,12 +16,13 @@ from fae.callback.compiled import Compiled, was_compiled, why_not
 from fae.model.autoencoder import SDCAutoencoder
 from fae.module import AnomalyAutoencoder
 from fae.objective.filter import Filter
+from fae.score.residual.squared import Squared
 from tests.conftest import compose_train
 
 
 def network() -> AnomalyAutoencoder:
     torch.manual_seed(0)
-    return AnomalyAutoencoder(SDCAutoencoder(width=4), Filter(), torch.optim.Adam, lambda optimizer: None)  # type: ignore[arg-type, return-value]
+    return AnomalyAutoencoder(SDCAutoencoder(width=4), Filter(), torch.optim.Adam, lambda optimizer: None, Squared())  # type: ignore[arg-type, return-value]
 
 
 class Recorder:
