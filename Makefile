@@ -2,7 +2,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: install train test test-slow rivals rivals-test slurm-test browser lint type check golden lock clean
+.PHONY: install train test test-slow rivals rivals-test slurm-test browser docs lint type check golden lock clean
 
 install: $(STAMP)
 
@@ -33,6 +33,10 @@ rivals-test: install rivals  ## what runs in that environment
 slurm-test: install  ## as root on Debian: starts a SLURM of one node, and keeps its log in experiments/slurm
 	experiments/slurm/test.sh
 
+docs: install  ## the site, into site/html
+	$(PYTHON) -m pip install --quiet --constraint requirements.lock --editable '.[docs]'
+	$(PYTHON) docs/build.py
+
 lint: install
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -49,4 +53,4 @@ lock: install  ## pin what is installed now
 	$(PYTHON) -m pip freeze --exclude-editable | sed 's/+cpu//' > requirements.lock
 
 clean:
-	rm -rf $(VENV) .venv-rivals dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-rivals dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis
