@@ -128,7 +128,7 @@ class Detector:
         pixels = read_image(Path(image)) if isinstance(image, str | Path) else _as_rgb(image)
         fitted, content = self._fit(pixels)
         batch = torch.tensor(fitted).permute(2, 0, 1)[None].float() / 255
-        residual = self.score.residual_map(batch, self.reconstruct(batch))
+        residual = self.score.residual(batch, self.reconstruct(batch))
         inside = torch.zeros(1, 1, *fitted.shape[:2], dtype=torch.bool)
         inside[..., : content[0], : content[1]] = True
         maps = self.score.anomaly_map(residual) * inside

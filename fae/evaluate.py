@@ -23,6 +23,7 @@ from fae.picture.pages import write_pictures
 from fae.picture.sheet import write_sheet
 from fae.run.build import facts
 from fae.run.folder import locked
+from fae.score.score import calibrate_image_score
 
 SELECTIONS = ("validation", "oracle")
 
@@ -56,7 +57,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         members = [run] if cfg.ensemble is None else [Scored.open(Path(name), cfg) for name in cfg.ensemble]
         held_out, maps = together(members, cfg.ensemble_scale)
         image_score = run.score.image_score
-        image_score.calibrate(held_out.anomaly_map[held_out.content].view(1, 1, 1, -1))
+        calibrate_image_score(image_score, held_out.anomaly_map, held_out.content)
         calibration = None
         if cfg.calibration.root is not None:
             calibration = run.normals(Path(cfg.calibration.root))
@@ -131,6 +132,7 @@ def _choose(grid: Grid, run: Scored, select: str | None) -> tuple[Setting, str |
     if select == "validation":
         damaged = Labelled(*run.damaged, data.val.content.repeat(data.val_corruptions, 1, 1, 1))
     rows = grid.sweep(
+        run.score.residual,
         run.score.image_score,
         Normals(residual.val, data.val.content),
         damaged,
@@ -144,9 +146,9 @@ def _choose(grid: Grid, run: Scored, select: str | None) -> tuple[Setting, str |
         chosen["validation"] = best(rows, "val_pixel_auroc")
     if any(math.isfinite(row.pixel_auroc) for row in rows):
         chosen["oracle"] = best(rows, "pixel_auroc")
-    stem = f"grid-{run.score.residual}-{run.image_score_name}" + (f"-{select}" if select else "")
+    stem = f"grid-{run.score.residual.name}-{run.image_score_name}" + (f"-{select}" if select else "")
     write_csv(rows, run.run_dir / FOLDER / f"{stem}.csv")
-    title = f"{data.index.dataset}, {run.score.residual} residual, {run.score.image_score.name}"
+    title = f"{data.index.dataset}, {run.score.residual.name} residual, {run.score.image_score.name}"
     write_sheet(plot(rows, chosen, title), run.run_dir / FOLDER / f"{stem}.png")
     Console().print(table(rows, chosen))
     if select is None:

@@ -49,7 +49,7 @@ from fae.run.folder import (
     take_weights,
     trained_alike,
 )
-from fae.run.identity import objective_name, resolved, slug
+from fae.run.identity import lam_of, objective_name, resolved, slug
 from fae.score.score import Score
 from fae.score.threshold import Thresholds
 from fae.tracking.logger import ResumableWandbLogger
@@ -183,7 +183,7 @@ def _begin(
     held.enter_context(wandb_run(sweep or run_dir, Path(cfg.cache_dir)))
     weights = f"; its weights are those of {twin.name}" if twin is not None else ""
     print(f"run folder: {run_dir}{weights}\nif interrupted, go on with: {resume}", flush=True)
-    name = slug(cfg, data.index.dataset)
+    name, lam = slug(cfg, data.index.dataset), lam_of(cfg)
     logger = start(
         instantiate(cfg.logger, _partial_=True, _convert_="all"),
         mode,
@@ -191,7 +191,7 @@ def _begin(
         run_dir.name if run_dir.name.startswith(name) else f"{name}-{run_dir.name}",
         [
             *(data.index.dataset.split(":")[0], cfg.category.name, data.corruption.name),
-            *(objective_name(cfg), f"lam={cfg.objective.lam:g}", *cfg.tags),
+            *(objective_name(cfg), *([] if lam is None else [f"lam={lam:g}"]), *cfg.tags),
         ],
         resolved(cfg),
         group,

@@ -37,9 +37,7 @@ class Losses(NamedTuple):
 
 
 class Objective(Protocol):
-    """A training objective."""
-
-    lam: float
+    """A training objective; one that weighs two terms calls its weight `lam`, the paper's λ."""
 
     def __call__(self, reconstruction: Tensor, clean: Tensor, corrupted: Tensor, corruption_mask: Tensor) -> Losses:
         """Images are `(B, 3, H, W)` in [0, 1], the mask `(B, 1, H, W)` in [0, 1]."""
@@ -62,6 +60,16 @@ class Corruption(Protocol):
             `corrupted` `(B, 3, H, W)` in [0, 1] and `corruption_mask` `(B, 1, H, W)` in [0, 1];
             they satisfy `corrupted == image` where the mask is 0.
         """
+        ...
+
+
+class Residual(Protocol):
+    """Compares images with their reconstructions, pixel by pixel."""
+
+    name: str
+
+    def __call__(self, image: Tensor, reconstruction: Tensor) -> Tensor:
+        """`(B, 3, H, W)` both, in [0, 1], to `(B, 1, H, W)`, >= 0; higher means more anomalous."""
         ...
 
 

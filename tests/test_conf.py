@@ -125,8 +125,10 @@ def test_run_precision_schedule_reads_max_steps() -> None:
         ("+objective.lamm=0.3", "unknown key objective.lamm; did you mean 'lam'?"),
         ("objective.lam=1.5", "lam (=1.5) must lie in [0, 1]"),
         ("score.k=4", "k (=4) must be odd; use 3 or 5"),
-        ("score.residual=l1", "residual (='l1') must be one of squared, ssim, darker, brighter"),
-        ("corruption.source.root=nowhere", "corruption.source.root (=nowhere) is no folder"),
+        ("score/residual=squarred", "score/residual=squarred does not exist; did you mean 'squared'?"),
+        ("score/image_score=maximum", "score/image_score=maximum does not exist; did you mean"),
+        ("corruption.content.source.root=nowhere", "unknown key corruption.content.source"),
+        ("corruption/content=elastik", "did you mean 'elastic'?"),
         ("data.noise_sigma=-1", "data.noise_sigma (=-1) must be a finite number"),
         ("score.k=5.5", "k (=5.5) must be a whole number"),
         ("pictures=-1", "pictures (=-1) must not be negative"),
@@ -135,14 +137,14 @@ def test_run_precision_schedule_reads_max_steps() -> None:
         ("+trainer.accumulate_grad_batches=2", "trainer.accumulate_grad_batches (=2) must be 1"),
         ("+callback.early_stoping.patience=3", "unknown key callback.early_stoping; did you mean 'early_stopping'?"),
         ("+logger.projct=x", "unknown key logger.projct; did you mean 'project'?"),
-        ("corruption.kind.opacity=0.5", "error: corruption.kind: opacity (=0.5) must be [smallest, largest]"),
-        ("corruption.kind.opacity=[a,b]", "error: corruption.kind: opacity (=['a', 'b']) must be [smallest, largest]"),
-        ("corruption.kind.opacity=[0,0]", "opacity (=[0, 0]) must reach above 0"),
+        ("corruption.opacity=0.5", "error: corruption: opacity (=0.5) must be [smallest, largest]"),
+        ("corruption.opacity=[a,b]", "error: corruption: opacity (=['a', 'b']) must be [smallest, largest]"),
+        ("corruption.opacity=[0,0]", "opacity (=[0, 0]) must reach above 0"),
         ("data.noise_sigma=inf", "data.noise_sigma (=inf) must be a finite number"),
         ("data.noise_sigma=abc", "data.noise_sigma (=abc) must be a finite number"),
-        ("corruption.kind={}", "corruption.kind={} changes nothing, as mappings are merged"),
+        ("corruption.content={}", "corruption.content={} changes nothing, as mappings are merged"),
         ("corruption=mixx", "corruption=mixx does not exist; did you mean 'mix'?"),
-        ("corruption.kind.opacity=[0,2]", "opacity (=[0, 2]) must be [smallest, largest] within [0, 1]"),
+        ("corruption.opacity=[0,2]", "opacity (=[0, 2]) must be [smallest, largest] within [0, 1]"),
         ("data.root=nowhere", "data.root (=nowhere) is no folder"),
         ("category=bottle", "category (=bottle) has no synthetic twin"),
     ],
@@ -166,12 +168,12 @@ def test_wrong_words_are_explained(
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("~corruption.kind.members", "error: corruption.kind: members (=None) must hold at least one kind of damage"),
-        ("corruption.kind.members=null", "+corruption/kind@corruption.kind.members.NAME=elastic"),
-        ("corruption.kind.members={}", "corruption.kind.members={} changes nothing, as mappings are merged"),
-        ("~corruption.kind.members.speck", "must name the members, elastic, occlusion, swap, intensity, scratch, and"),
-        ("corruption.kind.probability.speck=nan", "probability.speck (=nan) must lie in [0, 1]"),
-        ("corruption.kind.probability.speck=0.6", "sum to 1, not 1.5; lower some of them by 0.5 in all"),
+        ("~corruption.members", "error: corruption: members (=None) must hold at least one kind of damage"),
+        ("corruption.members=null", "+corruption@corruption.members.NAME=elastic"),
+        ("corruption.members={}", "corruption.members={} changes nothing, as mappings are merged"),
+        ("~corruption.members.speck", "must name the members, elastic, occlusion, swap, intensity, scratch, and"),
+        ("corruption.probability.speck=nan", "probability.speck (=nan) must lie in [0, 1]"),
+        ("corruption.probability.speck=0.6", "sum to 1, not 1.5; lower some of them by 0.5 in all"),
     ],
 )
 def test_a_mix_that_cannot_be(
@@ -189,11 +191,11 @@ def test_a_mix_that_cannot_be(
 def test_every_shape_fits_every_patch_and_a_mix_grows_by_two_words() -> None:
     for kind in ("elastic", "occlusion", "intensity", "cut_out", "speck", "scratch"):
         for shape in choices("corruption/shape"):
-            words = (f"corruption={kind}", f"corruption/shape@corruption.kind.shape={shape}")
+            words = (f"corruption={kind}", f"corruption/shape={shape}")
             instantiate(compose_train(*words).corruption, _convert_="all")
-    words = ("+corruption/kind@corruption.kind.members.zeros=cut_out", "+corruption.kind.probability.zeros=0.1")
-    mix = instantiate(compose_train("corruption=mix", *words, "corruption.kind.probability.elastic=0.3").corruption)
-    assert list(mix.kind.members)[-1] == "zeros"
+    words = ("+corruption@corruption.members.zeros=cut_out", "+corruption.probability.zeros=0.1")
+    mix = instantiate(compose_train("corruption=mix", *words, "corruption.probability.elastic=0.3").corruption)
+    assert list(mix.members)[-1] == "zeros"
 
 
 def test_an_experiment_file_cannot_hold_a_typo(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from hydra.errors import InstantiationException
+from hydra.errors import InstantiationException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
+from fae.cli.command import explain
 from fae.cli.schema import conf_dir, register
 from fae.evaluate import evaluate
 from fae.evaluation.finished_run import Scored, pooled, together
@@ -70,7 +71,7 @@ def test_every_key_counts_and_the_network_runs_once(run_dir: Path, monkeypatch: 
         assert metrics[key] != first[key]
         assert (metrics["pixel_auroc"], metrics["image_auroc"]) != (first["pixel_auroc"], first["image_auroc"])
     assert calls == 0
-    ssim = evaluate(compose_evaluate(f"run_dir={run_dir}", "score.residual=ssim", "name=mine"))
+    ssim = evaluate(compose_evaluate(f"run_dir={run_dir}", "score/residual=ssim", "name=mine"))
     assert calls == 1
     assert ssim["pixel_auroc"] != first["pixel_auroc"]
     assert json.loads((run_dir / "evaluation" / "mine.json").read_text()) == ssim
@@ -133,8 +134,9 @@ def test_wrong_values_name_themselves(run_dir: Path) -> None:
             evaluate(compose_evaluate(f"run_dir={run_dir}", wrong))
     with pytest.raises(InstantiationException, match=r"k \(=4\) must be odd"):
         evaluate(compose_evaluate(f"run_dir={run_dir}", "score.k=4"))
-    with pytest.raises(InstantiationException, match=r"residual \(='cubed'\) must be one of"):
-        evaluate(compose_evaluate(f"run_dir={run_dir}", "score.residual=cubed"))
+    with pytest.raises(MissingConfigException) as unknown:
+        evaluate(compose_evaluate(f"run_dir={run_dir}", "score/residual=squarred"))
+    assert explain(unknown.value) == "score/residual=squarred does not exist; did you mean 'squared'?"
 
 
 def grid_rows(run_dir: Path) -> list[dict[str, float]]:
@@ -289,7 +291,7 @@ def test_what_does_not_go_together_is_refused(run_dir: Path) -> None:
 
 
 def test_what_was_changed_by_hand_stays_in_the_protocol(run_dir: Path) -> None:
-    change = ("score.residual=ssim", *GRID, "select=validation")
+    change = ("score/residual=ssim", *GRID, "select=validation")
     protocol = evaluate(compose_evaluate(f"run_dir={run_dir}", *change))["protocol"]
     assert protocol.startswith("validation: ")
     assert protocol.endswith("; changed after training, by whoever has seen its results: score.residual")

@@ -51,7 +51,7 @@ def test_the_command_logs_to_wandb(tiny: Path, tmp_path: Path, monkeypatch: pyte
 
 def test_preview_explains_what_is_wrong(tiny: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "fae.preview", "data=folder", f"data.root={tiny}", "category=generic"]
-    wrong = "corruption.kind.probability.elastic=0.9"
+    wrong = "corruption.probability.elastic=0.9"
     result = subprocess.run([*command, wrong], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert "sum to 1, not 1.5" in result.stderr

@@ -287,7 +287,7 @@ def test_learns_a_tiny_set(objective: str, tiny_config: Build) -> None:
             "trainer.val_check_interval=25",
             "model.width=8",
             "corruption=elastic",
-            "corruption.kind.shape.size=[0.1,0.4]",
+            "corruption.shape.size=[0.1,0.4]",
             "callback.last.every_n_steps=50",
         )
     )
@@ -367,7 +367,7 @@ def test_odd_sizes_train(size: str, tiny_config: Build) -> None:
 
 def test_the_kind_of_residual_changes_the_scores(tiny_config: Build, tmp_path: Path) -> None:
     kinds = ("squared", "ssim", "darker", "brighter")
-    runs = [train(tiny_config(kind, f"score.residual={kind}")) for kind in kinds]
+    runs = [train(tiny_config(kind, f"score/residual={kind}")) for kind in kinds]
     assert tuple(run["residual"] for run in runs) == kinds
     assert len({(tmp_path / kind / "scores.csv").read_text() for kind in kinds}) == len(kinds)
     assert len({run["pixel_auroc"] for run in runs}) == len(kinds)

@@ -81,7 +81,7 @@ def score(subject: Subject, module: FilteringAutoencoder, image: Tensor) -> tupl
     """Bytes `(B, 3, H, W)` on the host to anomaly maps `(B, 1, H, W)` and image scores `(B,)`, there as well."""
     with torch.inference_mode():
         ready = image.to(subject.device).float() / 255
-        residual = subject.score.residual_map(ready, reconstruct(subject, module, ready))
+        residual = subject.score.residual(ready, reconstruct(subject, module, ready))
         maps = subject.score.anomaly_map(residual)
         inside = torch.ones_like(maps, dtype=torch.bool)
         return maps.cpu(), image_scores(subject.score.image_score, maps, inside).cpu()

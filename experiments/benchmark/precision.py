@@ -44,7 +44,7 @@ def row(run_dir: Path) -> dict[str, object]:
             for part in (image[i : i + BATCH].float() / 255 for i in range(0, len(image), BATCH)):
                 with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
                     reconstruction = module(part)
-                parts.append(score.residual_map(part, reconstruction))
+                parts.append(score.residual(part, reconstruction))
             return torch.cat(parts)
 
         score.calibrate(residual(data.val.image), data.val.content)

@@ -11,13 +11,12 @@ from torch._dynamo.utils import counters
 from experiments.benchmark.process import aside
 from experiments.benchmark.subject import Subject, subject_of
 from experiments.benchmark.timing import Work, in_turn, summary
-from fae.model.convolution import Conv2d, ConvTranspose2d
 from fae.run.identity import resolved
 from fae.types import Batch
 
 AS_IT_IS = "as it is"
 GIVEN_BACK = "freed memory given back to the system"
-COMPILED = "compiled, with the library's weight gradients"
+COMPILED = "compiled"
 
 
 def switches(subject: Subject, seconds: float) -> dict[str, Any]:
@@ -34,7 +33,6 @@ def switches(subject: Subject, seconds: float) -> dict[str, Any]:
     batch = subject.batch()
     work: dict[str, Work] = {AS_IT_IS: _step(subject, batch)}
     work["contiguous memory"] = _step(subject, batch, prepare=_contiguous)
-    work["the library's weight gradients"] = _step(subject, batch, prepare=_of_the_library)
     work["optimiser without fused kernel"] = _step(subject, batch, fused=False)
     if subject.half:
         work["float32"] = _step(subject, batch, half=False)
@@ -89,19 +87,12 @@ def _contiguous(model: nn.Module) -> nn.Module:
     return model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload, no-any-return]
 
 
-def _of_the_library(model: nn.Module) -> nn.Module:
-    for layer in model.modules():
-        if isinstance(layer, Conv2d | ConvTranspose2d):
-            layer.__class__ = type(layer).__base__  # type: ignore[assignment]
-    return model
-
-
 def _compiled(model: nn.Module) -> Callable[..., Any]:
-    return torch.compile(_of_the_library(model))  # it stumbles over ours
+    return torch.compile(model)
 
 
 def _graphs(model: nn.Module) -> Callable[..., Any]:
-    return torch.compile(_of_the_library(model), mode="reduce-overhead")
+    return torch.compile(model, mode="reduce-overhead")
 
 
 def _compilations(subject: Subject, batch: Batch) -> dict[str, Any]:

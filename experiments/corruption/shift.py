@@ -74,7 +74,7 @@ def row(run_dir: Path) -> str:
 
     def told(reconstruction: Tensor) -> list[str]:
         off = (reconstruction - image).mean(dim=1, keepdim=True)[normal].mean()
-        maps = smooth(score.residual_map(image, reconstruction), score.k, score.n)
+        maps = smooth(score.residual(image, reconstruction), score.k, score.n)
         return [f"{off:+.4f}", f"{auroc(maps[normal].numpy(), maps[anomalous].numpy()):.4f}"]
 
     clean = (part.float() / 255 for part in data.train.image.split(BATCH))

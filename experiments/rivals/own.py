@@ -205,7 +205,7 @@ def run(name: str, budget_s: float, words: list[str], watched: bool = False) -> 
     data.setup()
     score: Score = instantiate(cfg.score, _convert_="all")
     torch.manual_seed(cfg.seed)
-    rival = RIVALS[name](cfg, int(data.train.image.shape[-1]), score.residual_map)
+    rival = RIVALS[name](cfg, int(data.train.image.shape[-1]), score.residual)
     learned = parameters(rival.network)
     seen: list[dict[str, float]] = []
 

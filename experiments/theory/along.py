@@ -70,7 +70,7 @@ class Along(Callback):
     def _residuals(self, module: FilteringAutoencoder, image: Tensor) -> Tensor:
         parts = (part.to(module.device).float() / 255 for part in image.split(_BATCH))
         with torch.no_grad():
-            return torch.cat([self.score.residual_map(part, module(part)).cpu() for part in parts])
+            return torch.cat([self.score.residual(part, module(part)).cpu() for part in parts])
 
 
 def one(words: list[str], objective: str, sigma: float) -> pd.DataFrame:

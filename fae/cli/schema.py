@@ -22,7 +22,6 @@ class Category:
     rotate: bool = False
     flip_horizontal: bool = False
     flip_vertical: bool = False
-    residual: str = "squared"
     k: int = 5
     n: int = 2
     t: float = 0.0

@@ -3,8 +3,8 @@ from collections.abc import Mapping
 import torch
 from torch import Generator, Tensor
 
-from fae.corruption.kind import Kind, Source
 from fae.corruption.members import check_members
+from fae.types import Corruption
 
 
 class Alternate:
@@ -15,14 +15,19 @@ class Alternate:
     Args:
         members: the kinds, by name.
         probability: how often each is drawn, by the same names; they sum to 1.
+        name: of the corruption in titles and results.
 
     Raises:
         ValueError: there is no member, the names differ, or the probabilities are not such.
     """
 
     def __init__(
-        self, members: Mapping[str, Kind] | None = None, probability: Mapping[str, float] | None = None
+        self,
+        members: Mapping[str, Corruption] | None = None,
+        probability: Mapping[str, float] | None = None,
+        name: str = "alternate",
     ) -> None:
+        self.name = name
         self.members, shares = check_members(members, probability)
         total = sum(shares.values())
         if abs(total - 1) > 1e-6:
@@ -32,13 +37,13 @@ class Alternate:
             )
         self.probability = torch.tensor([shares[name] for name in self.members])
 
-    def __call__(self, image: Tensor, source: Source, generator: Generator) -> tuple[Tensor, Tensor]:
-        """`(B, 3, H, W)` in [0, 1] to `(corrupted, corruption_mask)`."""
+    def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """See `fae.types.Corruption`."""
         drawn = torch.multinomial(self.probability, len(image), replacement=True, generator=generator)
         corrupted = torch.empty_like(image)
         mask = image.new_empty((len(image), 1, *image.shape[-2:]))
         for i, member in enumerate(self.members.values()):
             chosen = (drawn == i).nonzero()[:, 0].to(image.device, non_blocking=True)
             if len(chosen):
-                corrupted[chosen], mask[chosen] = member(image[chosen], source, generator)
+                corrupted[chosen], mask[chosen] = member(image[chosen], generator)
         return corrupted, mask

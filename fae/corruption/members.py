@@ -1,12 +1,12 @@
 from collections.abc import Mapping
 
 from fae.corruption.draw import check_fraction
-from fae.corruption.kind import Kind
+from fae.types import Corruption
 
 
 def check_members(
-    members: Mapping[str, Kind] | None, probability: Mapping[str, float] | None
-) -> tuple[dict[str, Kind], dict[str, float]]:
+    members: Mapping[str, Corruption] | None, probability: Mapping[str, float] | None
+) -> tuple[dict[str, Corruption], dict[str, float]]:
     """Return the kinds of damage of a composition, and a probability for each.
 
     Raises:
@@ -15,12 +15,12 @@ def check_members(
     if not members:
         raise ValueError(
             f"members (={members}) must hold at least one kind of damage; choose corruption=mix, or add one by "
-            "+corruption/kind@corruption.kind.members.NAME=elastic +corruption.kind.probability.NAME=1"
+            "+corruption@corruption.members.NAME=elastic +corruption.probability.NAME=1"
         )
     if members.keys() != (probability or {}).keys():
         raise ValueError(
             f"probability (={probability}) must name the members, {', '.join(members)}, and no other; add or remove "
-            "one by +corruption.kind.probability.NAME=… or ~corruption.kind.probability.NAME"
+            "one by +corruption.probability.NAME=… or ~corruption.probability.NAME"
         )
     assert probability is not None
     return dict(members), {name: check_fraction(f"probability.{name}", probability[name]) for name in members}

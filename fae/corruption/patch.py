@@ -2,7 +2,7 @@ import torch
 from torch import Generator, Tensor
 
 from fae.corruption.draw import Range, check_range, uniform
-from fae.corruption.kind import Content, Source
+from fae.corruption.part import Content
 from fae.corruption.shape.shape import Shape
 
 
@@ -17,22 +17,24 @@ class Patch:
         shape: draws M.
         content: what is glued in.
         opacity: smallest and largest share of the content, the rest is the image; in [0, 1], drawn per image.
+        name: of the corruption in titles and results.
 
     Raises:
         ValueError: `opacity` is no increasing pair in [0, 1], or never above 0.
     """
 
-    def __init__(self, shape: Shape, content: Content, opacity: Range = (1.0, 1.0)) -> None:
+    def __init__(self, shape: Shape, content: Content, opacity: Range = (1.0, 1.0), name: str = "patch") -> None:
+        self.name = name
         self.shape = shape
         self.content = content
         self.opacity = check_range("opacity", opacity, 0.0, 1.0)
         if self.opacity[1] == 0:
             raise ValueError(f"opacity (={list(opacity)}) must reach above 0, or nothing is damaged")
 
-    def __call__(self, image: Tensor, source: Source, generator: Generator) -> tuple[Tensor, Tensor]:
-        """`(B, 3, H, W)` in [0, 1] to `(corrupted, corruption_mask)`."""
+    def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """See `fae.types.Corruption`."""
         batch, _, height, width = image.shape
         mask = self.shape(batch, height, width, generator, image.device)
-        content = self.content(image, source, generator)
+        content = self.content(image, generator)
         opacity = uniform(self.opacity, (batch, 1, 1, 1), generator).to(image.device, non_blocking=True)
         return torch.lerp(image, content, mask * opacity), mask

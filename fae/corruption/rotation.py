@@ -3,7 +3,6 @@ from kornia.geometry.transform import rotate
 from torch import Generator, Tensor
 
 from fae.corruption.draw import Range, check_range, uniform
-from fae.corruption.kind import Source
 
 _ROUNDING = 1e-5  # of the interpolation of equal values, and more; a 400th of a grey value
 FILLS = ("zeros", "border", "reflection")
@@ -18,19 +17,21 @@ class Rotation:
     Args:
         degrees: smallest and largest angle, counter-clockwise; drawn per image.
         fill: what shows in the corners: "zeros", "border" or "reflection".
+        name: of the corruption in titles and results.
 
     Raises:
         ValueError: an argument is outside its domain.
     """
 
-    def __init__(self, degrees: Range = (-30.0, 30.0), fill: str = "border") -> None:
+    def __init__(self, degrees: Range = (-30.0, 30.0), fill: str = "border", name: str = "rotation") -> None:
+        self.name = name
         self.degrees = check_range("degrees", degrees, -180.0, 180.0)
         if fill not in FILLS:
             raise ValueError(f"fill (={fill!r}) must be one of {FILLS}")
         self.fill = fill
 
-    def __call__(self, image: Tensor, source: Source, generator: Generator) -> tuple[Tensor, Tensor]:
-        """`(B, 3, H, W)` in [0, 1] to `(corrupted, corruption_mask)`, the mask 0 or 1."""
+    def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """See `fae.types.Corruption`; the mask is 0 or 1."""
         angle = uniform(self.degrees, (len(image),), generator).to(image.device, non_blocking=True)
         turned = rotate(image.float(), angle, padding_mode=self.fill, align_corners=False).clamp(0, 1)
         changed = ((turned - image).abs() > _ROUNDING).any(dim=1, keepdim=True)

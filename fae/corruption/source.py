@@ -31,27 +31,27 @@ class OtherPictures:
 
     def __init__(self, root: str | None = None, count: int = 256) -> None:
         if count < 1:
-            raise ValueError(f"corruption.source.count (={count}) must be at least 1")
+            raise ValueError(f"count (={count}) must be at least 1")
         self.root, self.count = root, count
         self.pictures = torch.empty(0) if root is None else self._read(Path(root))
 
     def _read(self, root: Path) -> Tensor:
         """`(N, 3, side, side)` uint8."""
         if not root.is_dir():
-            raise ValueError(f"corruption.source.root (={root}) is no folder; name one of images, or null for none")
+            raise ValueError(f"root (={root}) is no folder; name one of images, or null for none")
         folders = [root, *sorted(p for p in root.rglob("*") if p.is_dir())]
         paths = [path for folder in folders for path in images_in(folder)]
         if not paths:
-            raise ValueError(f"corruption.source.root (={root}) holds no images; name another folder, or null for none")
+            raise ValueError(f"root (={root}) holds no images; name another folder, or null for none")
         kept = [paths[i] for i in np.linspace(0, len(paths) - 1, min(self.count, len(paths))).round().astype(int)]
         try:
             pictures = np.stack([_square(path) for path in kept])
         except ValueError as error:
-            raise ValueError(f"corruption.source.root (={root}): {error}") from error
+            raise ValueError(f"root (={root}): {error}") from error
         return torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()
 
     def __call__(self, batch: int, height: int, width: int, generator: Generator, device: torch.device) -> Tensor:
-        """See `fae.corruption.kind.Source`."""
+        """See `fae.corruption.part.Source`."""
         if self.root is None:
             return texture(batch, height, width, generator, device)
         chosen = torch.randint(len(self.pictures), (batch,), generator=generator)

@@ -3,7 +3,6 @@ from torch import Generator, Tensor
 
 from fae.corruption.draw import Range, check_fraction, check_range, uniform
 from fae.corruption.grid import move
-from fae.corruption.kind import Source
 from fae.corruption.shape.shape import Shape
 
 
@@ -18,18 +17,20 @@ class Swap:
         shape: draws the regions.
         other: how often the content comes from another image, in [0, 1].
         opacity: smallest and largest share of the content, in [0, 1], drawn per image.
+        name: of the corruption in titles and results.
 
     Raises:
         ValueError: an argument is outside its domain.
     """
 
-    def __init__(self, shape: Shape, other: float = 0.5, opacity: Range = (1.0, 1.0)) -> None:
+    def __init__(self, shape: Shape, other: float = 0.5, opacity: Range = (1.0, 1.0), name: str = "swap") -> None:
+        self.name = name
         self.shape = shape
         self.other = check_fraction("other", other)
         self.opacity = check_range("opacity", opacity, 0.0, 1.0)
 
-    def __call__(self, image: Tensor, source: Source, generator: Generator) -> tuple[Tensor, Tensor]:
-        """`(B, 3, H, W)` in [0, 1] to `(corrupted, corruption_mask)`."""
+    def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """See `fae.types.Corruption`."""
         batch, _, height, width = image.shape
         device = image.device
         mask = self.shape(batch, height, width, generator, device)

@@ -79,7 +79,7 @@ class Scored:
     def name(self) -> str:
         """What the maps are made with: squared-k5-n2-t0-top0.01."""
         score = self.score
-        return f"{score.residual}-k{score.k}-n{score.n}-t{score.t:g}-{self.image_score_name}"
+        return f"{score.residual.name}-k{score.k}-n{score.n}-t{score.t:g}-{self.image_score_name}"
 
     @property
     def image_score_name(self) -> str:
@@ -143,7 +143,7 @@ class Scored:
         key = hashlib.sha256(checkpoint_of(self.run_dir).read_bytes() + repr(made_with).encode())
         for split in (self.data.val, self.data.test):
             key.update(split.image.numpy().tobytes())
-        return self.run_dir / FOLDER / f"{what}-{self.score.residual}-{key.hexdigest()[:8]}.npz"
+        return self.run_dir / FOLDER / f"{what}-{self.score.residual.name}-{key.hexdigest()[:8]}.npz"
 
 
 def together(members: Sequence[Scored], scale: str) -> tuple[Normals, Tensor]:

@@ -16,8 +16,8 @@ from fae.metric.counts import Counts
 from fae.metric.pixel import check_engine, counted, exact, ranking
 from fae.metric.streaming import StreamingPixelMetrics
 from fae.metric.trivial import IMAGE_STATISTICS, PIXEL_STATISTICS
-from fae.score.image_score import Contrast, Excess, Max, Sum, Top
-from fae.score.score import image_scores
+from fae.score.image_score import IMAGE_SCORES
+from fae.score.score import calibrate_image_score, image_scores
 from fae.score.threshold import Threshold, Thresholds, TooFewNormalsError, exceeding
 from fae.types import ImageScore
 
@@ -112,11 +112,10 @@ def evaluate(
         metrics[f"{kind}_false_alarms"] = exceeding(normal, metrics[f"{kind}_threshold"])
         metrics[f"{kind}_detections"] = exceeding(anomalous, metrics[f"{kind}_threshold"])
     if len(label):
-        val_pixels = held_out.anomaly_map[held_out.content].view(1, 1, 1, -1)
-        others: list[ImageScore] = [Sum(), Max(), Top(), Contrast(), Excess()]
-        for candidate in [other for other in others if other.name != image_score.name] + [image_score]:
+        others = [score() for score in IMAGE_SCORES if score.name != image_score.name]
+        for candidate in [*others, image_score]:
             if candidate is not image_score:
-                candidate.calibrate(val_pixels)
+                calibrate_image_score(candidate, held_out.anomaly_map, held_out.content)
             values = image_scores(candidate, maps, inside).numpy()
             metrics[f"image_auroc_by_{candidate.name}"] = auroc(values[~label], values[label])
     metrics |= _trivial(data.test.image, label, data.mask, judged) | DEFINITIONS

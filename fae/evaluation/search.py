@@ -18,10 +18,10 @@ from fae.machine.atomic import whole
 from fae.metric.aupro import LIMITS
 from fae.metric.auroc import auroc
 from fae.metric.streaming import StreamingPixelMetrics
-from fae.score.average import check_exponent, damping, damping_by_others
-from fae.score.score import image_scores
+from fae.score.average import check_exponent
+from fae.score.score import Score, image_scores
 from fae.score.smoothing import check_smoothing, smooth
-from fae.types import ImageScore
+from fae.types import ImageScore, Residual
 
 _AUPRO = f"aupro_{LIMITS[0]}"
 _CHUNK = 16  # images
@@ -105,6 +105,7 @@ class Grid:
 
     def sweep(
         self,
+        residual: Residual,
         image_score: ImageScore,
         held_out: Normals,
         damaged: Labelled | None,
@@ -115,7 +116,8 @@ class Grid:
         """Score every combination.
 
         Args:
-            image_score: calibrated here, for each.
+            residual: what the residuals were made with.
+            image_score: calibrated here, for each combination.
             held_out: residuals of the held-out normal images, not smoothed.
             damaged: the same images with seeded damage; None leaves `val_pixel_auroc` undefined.
             test: the test images.
@@ -126,15 +128,13 @@ class Grid:
         broken = damaged.residual if damaged else test.residual[:0]
         for k, n, (normal, hurt, maps) in self.smoothed(held_out.anomaly_map, broken, test.residual):
             for t in self.t:
-                factor = by_others = None
-                calm = normal
-                if t > 0:
-                    factor, by_others = damping(normal, t), damping_by_others(normal, t)
-                    calm = normal * by_others
-                image_score.calibrate(calm[held_out.content].view(1, 1, 1, -1))
+                score = Score(residual, image_score, k, n, t)
+                by_others = score.learn(normal, held_out.content)
                 found = StreamingPixelMetrics(regions=True)
                 scores = []
-                for chunk, inside in zip(_count(found, maps, factor, test), torch.split(content, _CHUNK), strict=True):
+                for chunk, inside in zip(
+                    _count(found, maps, score.damping, test), torch.split(content, _CHUNK), strict=True
+                ):
                     scores.append(image_scores(image_score, chunk, inside))
                 values = torch.cat([torch.zeros(0), *scores]).numpy()
                 by_image = auroc(values[~label], values[label])
@@ -142,7 +142,7 @@ class Grid:
                 if damaged is not None:
                     of_damage = StreamingPixelMetrics()
                     copies = len(hurt) // len(normal)
-                    own = None if by_others is None else by_others.repeat(copies, 1, 1, 1)
+                    own = by_others.repeat(copies, 1, 1, 1) if t > 0 else None
                     deque(_count(of_damage, hurt, own, damaged), maxlen=0)
                     by_damage, damage_error = (float(of_damage.compute()[name]) for name in ("auroc", "auroc_error"))
                 measures = {name: float(value) for name, value in found.compute().items()}

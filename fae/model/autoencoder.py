@@ -3,7 +3,6 @@ from typing import get_args
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fae.model.convolution import Conv2d, ConvTranspose2d
 from fae.model.image_convolution import ImageConv2d
 from fae.model.sdc import DILATIONS, PaddingMode, StackedDilatedConv
 
@@ -12,7 +11,7 @@ PADDING_MODES: tuple[PaddingMode, ...] = get_args(PaddingMode)
 
 
 def _conv(
-    in_channels: int, out_channels: int, padding_mode: PaddingMode, kind: type[nn.Conv2d] = Conv2d
+    in_channels: int, out_channels: int, padding_mode: PaddingMode, kind: type[nn.Conv2d] = nn.Conv2d
 ) -> nn.Sequential:
     return nn.Sequential(
         kind(in_channels, out_channels, 3, padding=1, bias=False, padding_mode=padding_mode),
@@ -23,7 +22,7 @@ def _conv(
 
 def _up(in_channels: int, out_channels: int) -> nn.Sequential:
     return nn.Sequential(
-        ConvTranspose2d(in_channels, out_channels, 3, stride=2, padding=1, output_padding=1, bias=False),
+        nn.ConvTranspose2d(in_channels, out_channels, 3, stride=2, padding=1, output_padding=1, bias=False),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
     )

@@ -3,8 +3,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from fae.model.convolution import Conv2d
-
 PaddingMode = Literal["zeros", "replicate"]
 DILATIONS = (1, 2, 4, 8, 16, 32)
 
@@ -26,7 +24,7 @@ class StackedDilatedConv(nn.Module):
         super().__init__()
         out_channels = branch_channels * len(DILATIONS)
         self.branches = nn.ModuleList(
-            Conv2d(
+            nn.Conv2d(
                 in_channels,
                 branch_channels,
                 kernel_size,
@@ -40,7 +38,7 @@ class StackedDilatedConv(nn.Module):
         self.merge = nn.Sequential(
             nn.BatchNorm2d(out_channels),
             nn.ReLU(inplace=True),
-            Conv2d(out_channels, out_channels, 3, padding=1, bias=False, padding_mode=padding_mode),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False, padding_mode=padding_mode),
             nn.BatchNorm2d(out_channels),
             nn.ReLU(inplace=True),
         )

@@ -25,7 +25,7 @@ from fae.model.folded import fold_batch_norm
 from fae.module import FilteringAutoencoder, Prediction
 from fae.parallel.batch_norm import CrossProcessBatchNorm
 from fae.run.folder import BEST, LAST
-from fae.run.identity import objective_name
+from fae.run.identity import lam_of, objective_name
 from fae.score.score import Score
 from fae.types import Images
 
@@ -37,7 +37,7 @@ def build_module(cfg: DictConfig, score: Score) -> FilteringAutoencoder:
         instantiate(cfg.objective, _convert_="all"),
         instantiate(cfg.optimizer, _convert_="all"),
         instantiate(cfg.scheduler, _convert_="all"),
-        score.residual_map,
+        score.residual,
     )
 
 
@@ -171,11 +171,11 @@ def facts(cfg: DictConfig, data: DataModule, score: Score) -> dict[str, Any]:
         "objective": objective_name(cfg),
         "corruption": data.corruption.name,
         "noise_sigma": data.noise_sigma,
-        "lam": cfg.objective.lam,
+        "lam": lam_of(cfg),
         "k": score.k,
         "n": score.n,
         "t": score.t,
-        "residual": score.residual,
+        "residual": score.residual.name,
         "image_score": score.image_score.name,
         "image_size": list(data.image_size or ()),
         "seed": cfg.seed,

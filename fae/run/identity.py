@@ -73,6 +73,14 @@ def objective_name(cfg: DictConfig) -> str:
     return str(cfg.objective._target_).rsplit(".", 1)[-1].lower()
 
 
+def lam_of(cfg: DictConfig) -> float | None:
+    """The objective's λ; None for an objective without one."""
+    lam = cfg.objective.get("lam")
+    return None if lam is None else float(lam)
+
+
 def slug(cfg: DictConfig, dataset: str) -> str:
-    """A readable name: data, objective, λ and seed."""
-    return f"{dataset.replace(':', '-')}-{objective_name(cfg)}-lam{cfg.objective.lam:g}-seed{cfg.seed}"
+    """A readable name: data, objective, λ where the objective has one, and seed."""
+    lam = lam_of(cfg)
+    weight = "" if lam is None else f"-lam{lam:g}"
+    return f"{dataset.replace(':', '-')}-{objective_name(cfg)}{weight}-seed{cfg.seed}"

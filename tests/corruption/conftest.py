@@ -1,7 +1,4 @@
-import pytest
 import torch
-
-from fae.corruption.source import OtherPictures
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -10,8 +7,3 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 def noise(*shape: int, seed: int = 1) -> torch.Tensor:
     return torch.rand(shape, generator=seeded(seed))
-
-
-@pytest.fixture
-def source() -> OtherPictures:
-    return OtherPictures()

@@ -12,13 +12,13 @@ from fae.corruption.content.constant import Constant
 from fae.corruption.content.elastic import Elastic
 from fae.corruption.content.foreign import Foreign
 from fae.corruption.content.intensity import Intensity
-from fae.corruption.kind import Kind
 from fae.corruption.patch import Patch
 from fae.corruption.rotation import Rotation
 from fae.corruption.shape.ellipse import Ellipse
 from fae.corruption.shape.shape import Shape
 from fae.corruption.source import OtherPictures
 from fae.corruption.swap import Swap
+from fae.types import Corruption
 from tests.corruption.conftest import noise, seeded
 
 CPU = torch.device("cpu")
@@ -47,10 +47,10 @@ class Hard(Shape):
 class Fixed:
     """Turns every image into one value, with a mask of ones."""
 
-    def __init__(self, value: float) -> None:
-        self.value = value
+    def __init__(self, value: float, name: str = "fixed") -> None:
+        self.value, self.name = value, name
 
-    def __call__(self, image, source, generator):
+    def __call__(self, image, generator):
         return torch.full_like(image, self.value), torch.ones(len(image), 1, *image.shape[-2:])
 
 
@@ -59,18 +59,18 @@ def texture_like(*shape: int) -> torch.Tensor:
     return torch.nn.functional.interpolate(noise(shape[0], 3, 8, 8), shape[2:], mode="bicubic").clamp(0, 1)
 
 
-def test_elastic_alone_without_displacement_changes_nothing(source: OtherPictures) -> None:
+def test_elastic_alone_without_displacement_changes_nothing() -> None:
     image = noise(2, 3, 48, 48)
-    content = Elastic(displacement_px=(0, 0), brightness=0)(image, source, seeded())
+    content = Elastic(displacement_px=(0, 0), brightness=0)(image, seeded())
     # Bilinear sampling at the pixels' own centres is exact up to float32 coordinates.
     torch.testing.assert_close(content, image, rtol=0, atol=1e-4)
 
 
-def test_displacement_has_the_amplitude_asked_for(source: OtherPictures) -> None:
+def test_displacement_has_the_amplitude_asked_for() -> None:
     """Measured on a linear ramp, where a displaced pixel changes by its displacement."""
     side = 256
     ramp = torch.linspace(0, 1, side).expand(64, 3, side, side)
-    content = Elastic(displacement_px=(5, 5), smoothness_px=(8, 8), brightness=0)(ramp, source, seeded())
+    content = Elastic(displacement_px=(5, 5), smoothness_px=(8, 8), brightness=0)(ramp, seeded())
     moved = (content - ramp)[..., 32:-32, 32:-32] * (side - 1)
     assert 3.5 < float(moved.std()) < 6
 
@@ -81,13 +81,13 @@ def test_displacement_is_smooth_on_the_scale_asked_for() -> None:
     assert roughness[0] > 8 * roughness[1]
 
 
-def test_elastic_nearly_keeps_the_colours_which_a_cut_out_does_not(source: OtherPictures) -> None:
+def test_elastic_nearly_keeps_the_colours_which_a_cut_out_does_not() -> None:
     image = texture_like(16, 3, 96, 96)
     shape = Shape(Ellipse(), size=(0.4, 0.8))
 
     def moved_mass(content: object) -> float:
         """Half the distance of the histograms inside the patch before and after: 0 = equal, 1 = disjoint."""
-        corrupted, mask = Patch(shape, content)(image, source, seeded())  # type: ignore[arg-type]
+        corrupted, mask = Patch(shape, content)(image, seeded())  # type: ignore[arg-type]
         core = (mask > 0.99).expand_as(image)
         before, after = (torch.histc(t[core], 16, 0, 1) for t in (image, corrupted))
         return float((before - after).abs().sum() / before.sum() / 2)
@@ -98,9 +98,9 @@ def test_elastic_nearly_keeps_the_colours_which_a_cut_out_does_not(source: Other
 
 
 @pytest.mark.parametrize("shape", [(3, 3, 40, 40), (2, 3, 33, 61)], ids=str)
-def test_exchanging_two_regions_conserves_the_histogram_exactly(shape: tuple[int, ...], source: OtherPictures) -> None:
+def test_exchanging_two_regions_conserves_the_histogram_exactly(shape: tuple[int, ...]) -> None:
     image = noise(*shape)
-    corrupted, mask = Swap(Hard(), other=0)(image, source, seeded(4))
+    corrupted, mask = Swap(Hard(), other=0)(image, seeded(4))
     assert set(mask.unique().tolist()) == {0, 1}
     assert not torch.equal(corrupted, image)
     for before, after in zip(image, corrupted, strict=True):
@@ -108,75 +108,75 @@ def test_exchanging_two_regions_conserves_the_histogram_exactly(shape: tuple[int
         assert torch.equal(*pixels)
 
 
-def test_content_of_another_image(source: OtherPictures) -> None:
+def test_content_of_another_image() -> None:
     image = torch.cat([torch.full((1, 3, 32, 32), value) for value in (0.2, 0.5, 0.8)])
-    corrupted, mask = Swap(Everywhere(), other=1)(image, source, seeded())
+    corrupted, mask = Swap(Everywhere(), other=1)(image, seeded())
     assert (mask == 1).all()
     assert (corrupted != image).flatten(1).all(1).all()
     assert set(corrupted.unique().tolist()) <= set(image.unique().tolist())
 
 
-def test_a_lone_image_swaps_with_itself(source: OtherPictures) -> None:
+def test_a_lone_image_swaps_with_itself() -> None:
     image = noise(1, 3, 24, 24)
-    corrupted, _ = Swap(Everywhere(), other=1)(image, source, seeded())
+    corrupted, _ = Swap(Everywhere(), other=1)(image, seeded())
     assert torch.equal(corrupted.flatten().sort().values, image.flatten().sort().values)
     assert not torch.equal(corrupted, image)
 
 
-def test_opacity(source: OtherPictures) -> None:
+def test_opacity() -> None:
     """A faint patch changes little, and M says nevertheless that all of it is damage."""
     image = torch.full((64, 3, 16, 16), 0.75)
-    faint, mask = Patch(Everywhere(), Constant((0, 0)), (0.1, 0.1))(image, source, seeded())
+    faint, mask = Patch(Everywhere(), Constant((0, 0)), (0.1, 0.1))(image, seeded())
     torch.testing.assert_close(faint, torch.full_like(image, 0.75 * 0.9))
     assert (mask == 1).all()
-    varied, _ = Patch(Everywhere(), Constant((0, 0)), (0.1, 1.0))(image, source, seeded())
+    varied, _ = Patch(Everywhere(), Constant((0, 0)), (0.1, 1.0))(image, seeded())
     assert len(varied[:, 0, 0, 0].unique()) == 64
 
 
-def test_constant_and_intensity(source: OtherPictures) -> None:
+def test_constant_and_intensity() -> None:
     image = noise(50, 3, 8, 8) * 0.2 + 0.4
-    assert not Constant((0, 0))(image, source, seeded()).any()
-    assert Constant((0.2, 0.4))(image, source, seeded()).min() >= 0.2
-    same = Intensity(brightness=(0, 0), contrast=(1, 1), tint=0)(image, source, seeded())
+    assert not Constant((0, 0))(image, seeded()).any()
+    assert Constant((0.2, 0.4))(image, seeded()).min() >= 0.2
+    same = Intensity(brightness=(0, 0), contrast=(1, 1), tint=0)(image, seeded())
     torch.testing.assert_close(same, image)
-    lighter = Intensity(brightness=(0.1, 0.1), contrast=(1, 1), tint=0)(image, source, seeded()) - image
+    lighter = Intensity(brightness=(0.1, 0.1), contrast=(1, 1), tint=0)(image, seeded()) - image
     assert {round(v, 4) for v in lighter.flatten().tolist()} == {-0.1, 0.1}
-    flatter = Intensity(brightness=(0, 0), contrast=(0.5, 0.5), tint=0)(image, source, seeded())
+    flatter = Intensity(brightness=(0, 0), contrast=(0.5, 0.5), tint=0)(image, seeded())
     torch.testing.assert_close(flatter.std(dim=(2, 3)), image.std(dim=(2, 3)) / 2)
 
 
-def test_rotation_covers_every_pixel_that_changed(source: OtherPictures) -> None:
+def test_rotation_covers_every_pixel_that_changed() -> None:
     image = torch.zeros(2, 3, 41, 41)
     image[:, :, 10:15, 20] = 1
-    turned, mask = Rotation((90, 90))(image, source, seeded())
+    turned, mask = Rotation((90, 90))(image, seeded())
     torch.testing.assert_close(turned, image.rot90(1, (-2, -1)), atol=1e-4, rtol=0)
     assert torch.equal(mask, (turned != image).any(1, keepdim=True).float())
     assert mask[0, 0, 12, 20] == 1  # where the bar was
     assert mask[0, 0, 20, 12] == 1  # where it is
 
 
-def test_rotation_leaves_alone_what_looks_the_same(source: OtherPictures) -> None:
+def test_rotation_leaves_alone_what_looks_the_same() -> None:
     """A bar on plain grey: interpolation's rounding is no damage."""
     image = torch.full((4, 3, 128, 128), 0.37)
     image[:, :, 40:90, 60:64] = 0.9
-    turned, mask = Rotation((-30, 30))(image, source, seeded())
+    turned, mask = Rotation((-30, 30))(image, seeded())
     assert torch.equal(turned[(mask == 0).expand_as(turned)], image[(mask == 0).expand_as(image)])
     assert ((turned - image).abs().amax(1, keepdim=True)[mask == 1] > 1e-5).all()
     assert 0.002 < float(mask.mean()) < 0.05
 
 
-def test_alternates_as_often_as_asked(source: OtherPictures) -> None:
-    members: dict[str, Kind] = {"a": Fixed(0.1), "b": Fixed(0.2), "never": Fixed(0.3)}
-    corrupted, _ = Alternate(members, {"a": 0.7, "b": 0.3, "never": 0.0})(noise(4000, 3, 1, 1), source, seeded())
+def test_alternates_as_often_as_asked() -> None:
+    members: dict[str, Corruption] = {"a": Fixed(0.1), "b": Fixed(0.2), "never": Fixed(0.3)}
+    corrupted, _ = Alternate(members, {"a": 0.7, "b": 0.3, "never": 0.0})(noise(4000, 3, 1, 1), seeded())
     share = (corrupted[:, 0, 0, 0] == 0.1).float().mean()
     assert float(share) == pytest.approx(0.7, abs=0.03)  # 4 standard deviations
     assert not (corrupted == 0.3).any()
 
 
-def test_a_chain_applies_its_members_in_order_and_unites_their_masks(source: OtherPictures) -> None:
+def test_a_chain_applies_its_members_in_order_and_unites_their_masks() -> None:
     image = noise(2000, 3, 2, 2)
     chain = Chain({"first": Fixed(0.1), "second": Fixed(0.2)}, {"first": 0.5, "second": 0.5})
-    corrupted, mask = chain(image, source, seeded())
+    corrupted, mask = chain(image, seeded())
     last = corrupted[:, 0, 0, 0]
     for value, expected in ((0.2, 0.5), (0.1, 0.25)):
         assert float((last == value).float().mean()) == pytest.approx(expected, abs=0.05)
@@ -184,7 +184,7 @@ def test_a_chain_applies_its_members_in_order_and_unites_their_masks(source: Oth
     assert float(untouched.float().mean()) == pytest.approx(0.25, abs=0.05)
     assert torch.equal(corrupted[untouched], image[untouched])
     soft = Patch(Shape(Ellipse(), softness=(1, 1)), Constant())
-    _, union = Chain({"a": soft, "b": soft}, {"a": 1, "b": 1})(noise(4, 3, 32, 32), source, seeded())
+    _, union = Chain({"a": soft, "b": soft}, {"a": 1, "b": 1})(noise(4, 3, 32, 32), seeded())
     assert union.max() <= 1
     assert ((union > 0) & (union < 1)).any()
 
@@ -207,9 +207,9 @@ def test_a_source_that_cannot_be_used(prepare: str, tmp_path: Path) -> None:
     if prepare == "unreadable":
         (root / "a.png").write_bytes(b"no image")
     message = {
-        "missing": r"corruption.source.root \(=.*source\) is no folder",
-        "empty": r"corruption.source.root \(=.*source\) holds no images; name another folder",
-        "unreadable": r"corruption.source.root \(=.*source\): .*a.png cannot be read .* replace or remove it",
+        "missing": r"root \(=.*source\) is no folder",
+        "empty": r"root \(=.*source\) holds no images; name another folder",
+        "unreadable": r"root \(=.*source\): .*a.png cannot be read .* replace or remove it",
     }[prepare]
     with pytest.raises(ValueError, match=message):
         OtherPictures(str(root))
@@ -225,11 +225,11 @@ def test_procedural_textures_are_many_and_cheap() -> None:
     assert not np.allclose(drawn[0], drawn[0].flip(-1))
 
 
-def test_foreign_content_is_desaturated_as_asked(source: OtherPictures) -> None:
+def test_foreign_content_is_desaturated_as_asked() -> None:
     image = noise(8, 3, 24, 24)
-    grey = Foreign((0, 0))(image, source, seeded())
+    grey = Foreign(OtherPictures(), (0, 0))(image, seeded())
     assert (grey.amax(1) - grey.amin(1)).max() < 1e-6
-    vivid = Foreign((1, 1))(image, source, seeded())
+    vivid = Foreign(OtherPictures(), (1, 1))(image, seeded())
     assert (vivid.amax(1) - vivid.amin(1)).mean() > 0.1
 
 
@@ -258,8 +258,8 @@ def test_foreign_content_is_desaturated_as_asked(source: OtherPictures) -> None:
         (lambda: Intensity(brightness=(0, 2)), "brightness"),
         (lambda: Intensity(contrast=(0, 1)), "contrast"),
         (lambda: Intensity(tint=-1), r"tint \(=-1\)"),
-        (lambda: Foreign((0, 2)), "saturation"),
-        (lambda: OtherPictures(count=0), r"corruption.source.count \(=0\)"),
+        (lambda: Foreign(OtherPictures(), (0, 2)), "saturation"),
+        (lambda: OtherPictures(count=0), r"count \(=0\)"),
     ],
 )
 def test_wrong_arguments(build, message: str) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from PIL import Image
 
@@ -59,7 +60,7 @@ def test_same_seed_same_damage(choice: str) -> None:
     assert not torch.equal(first[0], other[0])
 
 
-_ALONE = {"swap": ("corruption.kind.other=0",), "mix": ("corruption.kind.members.swap.other=0",)}
+_ALONE = {"swap": ("corruption.other=0",), "mix": ("corruption.members.swap.other=0",)}
 """Without swaps between images, which mix them on purpose."""
 
 
@@ -80,19 +81,22 @@ def test_grey_images_stay_grey(choice: str) -> None:
     assert (corrupted.amax(1) - corrupted.amin(1)).max() < 1e-5
 
 
-@pytest.mark.parametrize("choice", CHOICES)
-def test_a_source_that_no_picture_is_taken_from_is_warned_of(
-    choice: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.mark.parametrize(("choice", "content"), [("occlusion", "content"), ("mix", "members.occlusion.content")])
+def test_the_pictures_of_a_folder_are_shown(choice: str, content: str, tmp_path: Path) -> None:
     for i in range(2):
         Image.new("RGB", (8, 8), (200 * i, 0, 0)).save(tmp_path / f"{i}.png")
-    image = noise(32, 3, 24, 24)
-    drawn = build(choice)(image, seeded())[0]
-    from_folder = build(choice, f"corruption.source.root={tmp_path}")(image, seeded())[0]
-    assert torch.equal(drawn, from_folder) == ("shows no pictures of it" in caplog.text)
+    image, key = noise(32, 3, 24, 24), f"corruption.{content}.source.root"
+    drawn, from_folder = (build(choice, *words)(image, seeded())[0] for words in ((), (f"{key}={tmp_path}",)))
+    assert not torch.equal(drawn, from_folder)
+    with pytest.raises(InstantiationException, match=r"root \(=nowhere\) is no folder"):
+        build(choice, f"{key}=nowhere")
 
 
-def test_the_source_of_every_corruption_is_set_by_one_key(tmp_path_factory: pytest.TempPathFactory) -> None:
-    for choice in CHOICES:
-        with pytest.raises(Exception, match=r"corruption.source.root \(=nowhere\) is no folder"):
-            instantiate(compose_train(f"corruption={choice}", "corruption.source.root=nowhere").corruption)
+def test_every_content_fits_a_patch_of_every_shape() -> None:
+    image = noise(2, 3, 24, 40)
+    for content in choices("corruption/content"):
+        for shape in choices("corruption/shape"):
+            words = (f"corruption/content={content}", f"corruption/shape={shape}")
+            instance = instantiate(compose_train("corruption=speck", *words).corruption)
+            corrupted, mask = instance(image, seeded())
+            assert torch.equal(corrupted[(mask == 0).expand_as(image)], image[(mask == 0).expand_as(image)])

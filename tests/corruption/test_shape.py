@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fae.corruption.kind import Outline
+from fae.corruption.part import Outline
 from fae.corruption.shape.blob import Blob
 from fae.corruption.shape.ellipse import Ellipse
 from fae.corruption.shape.polygon import Polygon

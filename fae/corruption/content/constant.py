@@ -2,7 +2,6 @@ from torch import Generator, Tensor
 
 from fae.corruption.colour import desaturate, is_grey
 from fae.corruption.draw import Range, check_range, uniform
-from fae.corruption.kind import Source
 
 
 class Constant:
@@ -20,7 +19,7 @@ class Constant:
     def __init__(self, intensity: Range = (0.0, 1.0)) -> None:
         self.intensity = check_range("intensity", intensity, 0.0, 1.0)
 
-    def __call__(self, image: Tensor, source: Source, generator: Generator) -> Tensor:
-        """See `fae.corruption.kind.Content`."""
+    def __call__(self, image: Tensor, generator: Generator) -> Tensor:
+        """See `fae.corruption.part.Content`."""
         colour = uniform(self.intensity, (len(image), 3, 1, 1), generator).to(image.device, non_blocking=True)
         return desaturate(colour, 1 - is_grey(image).float()).expand_as(image)

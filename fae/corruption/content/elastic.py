@@ -7,7 +7,6 @@ from torch import Generator, Tensor
 
 from fae.corruption.draw import Range, check_fraction, check_range, log_uniform, send, uniform
 from fae.corruption.grid import identity, sample
-from fae.corruption.kind import Source
 from fae.corruption.noise import smooth_noise
 
 
@@ -34,7 +33,7 @@ class Elastic:
         self.smoothness_px = check_range("smoothness_px", smoothness_px, 1.0)
         self.brightness = check_fraction("brightness", brightness)
 
-    def __call__(self, image: Tensor, source: Source, generator: Generator) -> Tensor:
+    def __call__(self, image: Tensor, generator: Generator) -> Tensor:
         """`(B, 3, H, W)` in [0, 1] to the whole image warped, same shape and range."""
         batch, _, height, width = image.shape
         grid = identity(height, width, image.device) + self.displacement(batch, height, width, generator, image.device)

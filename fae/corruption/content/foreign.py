@@ -2,27 +2,29 @@ from torch import Generator, Tensor
 
 from fae.corruption.colour import desaturate, is_grey
 from fae.corruption.draw import Range, check_range, uniform
-from fae.corruption.kind import Source
+from fae.corruption.part import Source
 
 
 class Foreign:
-    """Pictures of another data source, Bauer et al. 2022, section 4.3 (occlusion); see `corruption.source`.
+    """Pictures of another data source, Bauer et al. 2022, section 4.3 (occlusion).
 
     On images without colours they are shown in grey: colour would give the damage away.
 
     Args:
+        source: draws the pictures, see `fae.corruption.source`.
         saturation: smallest and largest share of their colour that is kept, in [0, 1], drawn per image.
 
     Raises:
         ValueError: `saturation` is no increasing pair in [0, 1].
     """
 
-    def __init__(self, saturation: Range = (0.0, 1.0)) -> None:
+    def __init__(self, source: Source, saturation: Range = (0.0, 1.0)) -> None:
+        self.source = source
         self.saturation = check_range("saturation", saturation, 0.0, 1.0)
 
-    def __call__(self, image: Tensor, source: Source, generator: Generator) -> Tensor:
-        """See `fae.corruption.kind.Content`."""
+    def __call__(self, image: Tensor, generator: Generator) -> Tensor:
+        """See `fae.corruption.part.Content`."""
         batch, _, height, width = image.shape
-        content = source(batch, height, width, generator, image.device)
+        content = self.source(batch, height, width, generator, image.device)
         saturation = uniform(self.saturation, (batch, 1, 1, 1), generator).to(image.device, non_blocking=True)
         return desaturate(content, saturation.masked_fill(is_grey(image), 0))

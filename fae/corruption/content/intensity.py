@@ -3,7 +3,6 @@ from torch import Generator, Tensor
 
 from fae.corruption.colour import is_grey
 from fae.corruption.draw import Range, check_fraction, check_range, log_uniform, uniform
-from fae.corruption.kind import Source
 
 
 class Intensity:
@@ -23,8 +22,8 @@ class Intensity:
         self.contrast = check_range("contrast", contrast, 1e-3)
         self.tint = check_fraction("tint", tint)
 
-    def __call__(self, image: Tensor, source: Source, generator: Generator) -> Tensor:
-        """See `fae.corruption.kind.Content`."""
+    def __call__(self, image: Tensor, generator: Generator) -> Tensor:
+        """See `fae.corruption.part.Content`."""
         batch, device = len(image), image.device
         size = uniform(self.brightness, (batch, 1, 1, 1), generator)
         sign = 1 - 2 * torch.randint(2, (batch, 1, 1, 1), generator=generator)

@@ -27,7 +27,7 @@ class Blob:
         self.raggedness = raggedness
 
     def __call__(self, u: Tensor, v: Tensor, aspect: Tensor, generator: Generator) -> Tensor:
-        """See `fae.corruption.kind.Outline`."""
+        """See `fae.corruption.part.Outline`."""
         batch, count, height, width = u.shape
         noise = smooth_noise(batch * count, 1, _LATTICE, generator, u.device)
         cell = (log_uniform(self.detail, aspect.shape, generator) * _LATTICE / 4).to(u.device, non_blocking=True)

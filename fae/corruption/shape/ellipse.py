@@ -22,7 +22,7 @@ class Ellipse:
         self.irregularity = irregularity
 
     def __call__(self, u: Tensor, v: Tensor, aspect: Tensor, generator: Generator) -> Tensor:
-        """See `fae.corruption.kind.Outline`."""
+        """See `fae.corruption.part.Outline`."""
         radius = (u.square() + v.square()).sqrt().clamp_min(1e-6)
         if self.irregularity == 0:
             return radius

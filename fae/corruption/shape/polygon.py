@@ -24,7 +24,7 @@ class Polygon:
         self.corners = (int(corners[0]), int(corners[1]))
 
     def __call__(self, u: Tensor, v: Tensor, aspect: Tensor, generator: Generator) -> Tensor:
-        """See `fae.corruption.kind.Outline`."""
+        """See `fae.corruption.part.Outline`."""
         most = self.corners[1]
         count = torch.randint(self.corners[0], most + 1, aspect.shape, generator=generator)
         side = torch.arange(most).view(-1, 1, 1, 1, 1) + uniform((-0.12, 0.12), (most, *aspect.shape), generator)

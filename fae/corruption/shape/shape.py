@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from fae.corruption.draw import Range, check_range, log_uniform, uniform
-from fae.corruption.kind import Outline
+from fae.corruption.part import Outline
 
 
 class Shape:

@@ -19,7 +19,7 @@ class Stroke:
         self.bend = bend
 
     def __call__(self, u: Tensor, v: Tensor, aspect: Tensor, generator: Generator) -> Tensor:
-        """See `fae.corruption.kind.Outline`."""
+        """See `fae.corruption.part.Outline`."""
         bend = uniform((-self.bend, self.bend), aspect.shape, generator).to(u.device, non_blocking=True)
         squared = u.square()
         off = v - bend * aspect * (squared - 1 / 3)  # from the parabola, across

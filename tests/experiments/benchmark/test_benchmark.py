@@ -96,7 +96,6 @@ def test_switches(tiny: Path, tmp_path: Path) -> None:
     assert set(result["gain"]) == {
         "float32",
         "contiguous memory",
-        "the library's weight gradients",
         "optimiser without fused kernel",
         COMPILED,
         switches.GIVEN_BACK,
