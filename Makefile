@@ -1,17 +1,25 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-STAMP := $(VENV)/.installed
+INSTALL := $(PYTHON) -m pip install --quiet --constraint requirements.lock --editable
+BASE := $(VENV)/.base
+ALL := $(VENV)/.all
 
 .PHONY: install train test test-slow rivals rivals-test slurm-test browser docs lint type check golden lock clean
 
-install: $(STAMP)
+install: $(ALL)  ## the base and every extra
 
-$(STAMP): pyproject.toml requirements.lock
-	test -x $(PYTHON) || python3 -m venv $(VENV)
-	$(PYTHON) -m pip install --quiet --constraint requirements.lock --editable '.[dev]'
+$(PYTHON):
+	python3 -m venv $(VENV)
+
+$(BASE): pyproject.toml requirements.lock | $(PYTHON)
+	$(INSTALL) .
 	touch $@
 
-train: install  ## the quick run on the default data
+$(ALL): pyproject.toml requirements.lock | $(PYTHON)
+	$(INSTALL) '.[all]'
+	touch $(BASE) $@
+
+train: $(BASE)  ## the quick run on the default data, which needs the base alone
 	$(PYTHON) -m fae.train experiment=quick category=wood objective=amplify
 
 test: install browser lint type
@@ -20,8 +28,11 @@ test: install browser lint type
 test-slow: install
 	$(PYTHON) -m pytest -m slow -rs
 
-browser:  ## the test of the report's page drives it
-	-command -v chromedriver > /dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium chromium-driver; }
+browser:  ## Chromium and its driver, for the tests marked `browser`: installed on Debian, where they are missing
+	@command -v chromedriver > /dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium chromium-driver; } || { echo 'make test needs chromium and chromedriver on the PATH; install them (Debian, as root: apt-get install chromium chromium-driver)' >&2; exit 1; }
+
+docs: install  ## the site of README.md and docs/, into site/html
+	$(PYTHON) docs/build.py
 
 rivals:  ## anomalib in an environment of its own, for experiments/rivals
 	test -x .venv-rivals/bin/python || python3 -m venv .venv-rivals
@@ -32,10 +43,6 @@ rivals-test: install rivals  ## what runs in that environment
 
 slurm-test: install  ## as root on Debian: starts a SLURM of one node, and keeps its log in experiments/slurm
 	experiments/slurm/test.sh
-
-docs: install  ## the site, into site/html
-	$(PYTHON) -m pip install --quiet --constraint requirements.lock --editable '.[docs]'
-	$(PYTHON) docs/build.py
 
 lint: install
 	$(VENV)/bin/ruff check .

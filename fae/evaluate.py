@@ -1,7 +1,6 @@
 """`python -m fae.evaluate`: score finished runs again, by other k, n, t, residuals, image scores or thresholds."""
 
 import hashlib
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,11 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from fae.cli import command as cli
-from fae.detector import save_detector
+from fae.evaluation.finish import Maps, finish, write_detector, write_evaluation
 from fae.evaluation.finished_run import FOLDER, Scored, pooled, together
 from fae.evaluation.measure import Normals, summary
-from fae.evaluation.measure import evaluate as measure
 from fae.evaluation.search import Grid, Labelled, Setting, best, plot, table, write_csv
-from fae.machine.atomic import write_text
-from fae.picture.heatmap import colour_limit
-from fae.picture.pages import write_pictures
 from fae.picture.sheet import write_sheet
-from fae.run.build import facts
 from fae.run.folder import locked
 from fae.score.score import calibrate_image_score
 
@@ -66,26 +60,24 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
             for fold in folds:
                 fold.set(Setting(run.score.k, run.score.n, run.score.t), None)
             calibration = pooled(folds, run)
-        thresholds = instantiate(run.cfg.threshold, _convert_="all")
-        result = measure(image_score, maps, run.data, thresholds, held_out, calibration, run.cfg.engine)
-        metrics = facts(run.cfg, run.data, run.score) | result.metrics | run.checkpoint | run.where
+        every = Maps(held_out, maps, calibration)
+        others = run.checkpoint | run.where
         if run.protocol is not None:
-            metrics["protocol"] = run.protocol
+            others["protocol"] = run.protocol
         if calibration is not None:
             source = cfg.calibration.root or ", ".join(cfg.calibration.runs)
-            metrics["calibration"] = f"thresholds from normal images of {source}"
+            others["calibration"] = f"thresholds from normal images of {source}"
+        if cfg.ensemble is not None:
+            others |= {"ensemble": list(cfg.ensemble), "ensemble_scale": cfg.ensemble_scale}
+        finished = finish(run.cfg, run.data, run.score, every, others)
         name = cfg.name or _name(run, cfg)
         detector = folder / f"{name}.pt"
         if cfg.ensemble is None:
-            limit = colour_limit(maps if len(maps) else held_out.anomaly_map)
-            both = (result.image_threshold, result.pixel_threshold)
-            save_detector(detector, run.cfg, run_dir, run.score, maps.shape[-2:], both, limit)
+            write_detector(detector, run.cfg, run_dir, run.score, every, finished.result)
         else:
-            metrics |= {"ensemble": list(cfg.ensemble), "ensemble_scale": cfg.ensemble_scale}
             detector.unlink(missing_ok=True)
-        write_pictures(folder, f"{name}-", f"{run.data.index.dataset}, {name}", result, run.data)
-        path = folder / f"{name}.json"
-        write_text(path, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+        path = write_evaluation(folder, name, finished)
+    metrics = finished.metrics
     print(f"{summary(metrics)}\nresults in {path}", flush=True)
     return metrics
 

@@ -24,7 +24,7 @@ class Prediction(NamedTuple):
     """`(B,)` int64, positions in the split."""
 
 
-class FilteringAutoencoder(lightning.LightningModule):
+class AnomalyAutoencoder(lightning.LightningModule):
     """Wires model, objective and optimiser; holds no idea of its own.
 
     Args:
@@ -44,7 +44,7 @@ class FilteringAutoencoder(lightning.LightningModule):
         residual: Residual,
     ) -> None:
         super().__init__()
-        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = model
         self.objective = objective
         self.optimizer, self.scheduler = optimizer, scheduler
         self.residual = residual

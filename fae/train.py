@@ -23,19 +23,19 @@ from torch.distributed.elastic.multiprocessing.errors import record
 
 from fae.callback.compiled import was_compiled
 from fae.cli import command as cli
+from fae.cli.extra import python
 from fae.cli.schema import register
 from fae.cli.sweep import recorded, sweeping
 from fae.data.module import DataModule
-from fae.detector import DETECTOR, save_detector
-from fae.evaluation.finish import write_results
-from fae.evaluation.measure import Normals, evaluate, summary
+from fae.evaluation.finish import Maps, finish, write_detector, write_run
+from fae.evaluation.measure import Normals, summary
 from fae.machine.allocator import keep_freed_memory
 from fae.machine.precision import best_precision
 from fae.machine.provenance import environment, git_commit
 from fae.metric.pixel import check_engine
 from fae.parallel.processes import in_processes
-from fae.picture.heatmap import colour_limit
-from fae.run.build import build_module, build_trainer, facts, launched, load_checkpoint, predict, quiet
+from fae.run.build import build_module, build_trainer, launched, quiet
+from fae.run.calibrated import DETECTOR
 from fae.run.folder import (
     LAST,
     METRICS,
@@ -49,9 +49,10 @@ from fae.run.folder import (
     take_weights,
     trained_alike,
 )
+from fae.run.forward import predict
 from fae.run.identity import lam_of, objective_name, resolved, slug
+from fae.run.network import load_weights
 from fae.score.score import Score
-from fae.score.threshold import Thresholds
 from fae.tracking.logger import ResumableWandbLogger
 from fae.tracking.session import safe_mode, start, wandb_run
 
@@ -111,8 +112,8 @@ def _train(
             return {}
     elif state(run_dir, cfg, data.index) is State.FINISHED:
         print(f"{run_dir} is finished; choose another run_dir to train again", flush=True)
-        finished: dict[str, Any] = json.loads((run_dir / METRICS).read_text())
-        return finished
+        before: dict[str, Any] = json.loads((run_dir / METRICS).read_text())
+        return before
 
     if not launched(trainer):
         arguments = (resolved(cfg), sweep_dir, list(command))
@@ -126,12 +127,13 @@ def _train(
     data.setup()
     lightning.seed_everything(cfg.seed, verbose=False)
     score: Score = instantiate(cfg.score, _convert_="all")
-    thresholds: Thresholds = instantiate(cfg.threshold, _convert_="all")
+    instantiate(cfg.threshold, _convert_="all")
+    instantiate(cfg.metric, _convert_="all")
     check_engine(cfg.engine)
     module = build_module(cfg, score)
     mode = safe_mode(cfg.logger.mode)
     words = [word for word in command if not word.startswith(("run_dir=", "sweep="))]
-    resume = shlex.join([_python(), "-m", "fae.train", *words, f"run_dir={run_dir}"])
+    resume = shlex.join([python(), "-m", "fae.train", *words, f"run_dir={run_dir}"])
 
     with ExitStack() as held:
         if trainer.is_global_zero:
@@ -142,27 +144,29 @@ def _train(
         resumed = str(run_dir / LAST) if (run_dir / LAST).is_file() else None
         resumed = trainer.strategy.broadcast(resumed)  # the first process knows
         trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
-        checkpoint = load_checkpoint(module, cfg, run_dir)
+        checkpoint = load_weights(module.model, cfg, run_dir)
         val, test = predict(trainer, module, data)
         if not trainer.is_global_zero:
             return {}
         inside = data.val.content
         held_out = Normals(score.calibrate(val.residual, inside), inside)
-        maps = score.anomaly_map(test.residual)
-        result = evaluate(score.image_score, maps, data, thresholds, held_out, engine=cfg.engine)
-        metrics = facts(cfg, data, score) | result.metrics | checkpoint
-        metrics |= {
-            "overrides": words,
-            "weights_of": origin.weights_of,
-            "steps": trainer.global_step,
-            "seconds": round(timer.time_elapsed("train"), 3),
-            "compiled": was_compiled(trainer),
-            "git_commit": ", ".join(map(str, origin.git_commits)) if any(origin.git_commits) else None,
-        } | environment(trainer.strategy.root_device)
-        limit = colour_limit(maps if len(maps) else held_out.anomaly_map)
-        both = (result.image_threshold, result.pixel_threshold)
-        save_detector(run_dir / DETECTOR, cfg, run_dir, score, val.residual.shape[-2:], both, limit)
-        write_results(run_dir, metrics, result, test.reconstruction, data, cfg.pictures, logger, cfg.logger.log_model)
+        maps = Maps(held_out, score.anomaly_map(test.residual))
+        others = (
+            checkpoint
+            | {
+                "overrides": words,
+                "weights_of": origin.weights_of,
+                "steps": trainer.global_step,
+                "seconds": round(timer.time_elapsed("train"), 3),
+                "compiled": was_compiled(trainer),
+                "git_commit": ", ".join(map(str, origin.git_commits)) if any(origin.git_commits) else None,
+            }
+            | environment(trainer.strategy.root_device)
+        )
+        finished = finish(cfg, data, score, maps, others)
+        write_detector(run_dir / DETECTOR, cfg, run_dir, score, maps, finished.result)
+        write_run(run_dir, finished, test.reconstruction, data, cfg.pictures, logger, cfg.logger.log_model)
+    metrics = finished.metrics
     print(f"{summary(metrics)}\n{metrics['seconds']:.0f} s of training; results in {run_dir}", flush=True)
     return metrics
 
@@ -209,12 +213,6 @@ def _in_process(plain: dict[str, Any], sweep_dir: str | None, command: list[str]
         return _train(OmegaConf.create(plain), sweep_dir, command)
     except cli.MENDABLE as error:
         raise ValueError(cli.explain(error)) from error
-
-
-def _python() -> str:
-    """The interpreter, as one would type it here."""
-    here, path = Path.cwd(), Path(sys.executable)
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 
@@ -70,6 +72,16 @@ class Residual(Protocol):
 
     def __call__(self, image: Tensor, reconstruction: Tensor) -> Tensor:
         """`(B, 3, H, W)` both, in [0, 1], to `(B, 1, H, W)`, >= 0; higher means more anomalous."""
+        ...
+
+
+class PixelMetric(Protocol):
+    """A measure of anomaly maps against ground truth, beside those of `fae.metric.pixel`."""
+
+    def __call__(
+        self, anomaly_map: NDArray[np.float32], mask: NDArray[np.bool_], judged: NDArray[np.bool_]
+    ) -> float | None:
+        """`(N, H, W)` each; pixels that are not `judged` do not count. None where it is undefined."""
         ...
 
 

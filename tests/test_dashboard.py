@@ -10,7 +10,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from fae.cli.schema import conf_dir, register
-from fae.dashboard import dashboard, keys, main, workspace
+from fae.dashboard import dashboard, main
+from fae.tracking.workspace import keys, workspace
 from tests.conftest import history, inspected
 
 

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fae.cli.command import explain
 from fae.cli.schema import conf_dir, register
+from fae.detector import load
 from fae.evaluate import evaluate
 from fae.evaluation.finished_run import Scored, pooled, together
 from fae.evaluation.search import Setting
@@ -312,12 +313,18 @@ def test_the_streaming_engine_stays_within_its_bounds(run_dir: Path) -> None:
         evaluate(compose_evaluate(f"run_dir={run_dir}", "engine=fast"))
 
 
-def test_a_run_of_an_older_version_is_refused(run_dir: Path) -> None:
-    config = OmegaConf.load(run_dir / "config.yaml")
-    del config["threshold"]
+def test_a_run_of_another_version_is_refused_with_the_commit_that_reads_it(run_dir: Path) -> None:
+    """As runs of before the classes moved: their loggers lay in fae.logger."""
+    config, origin = OmegaConf.load(run_dir / "config.yaml"), json.loads((run_dir / "origin.json").read_text())
+    config.logger._target_ = "fae.logger.ResumableWandbLogger"
     OmegaConf.save(config, run_dir / "config.yaml")
-    with pytest.raises(ValueError, match="is a run of an older version: its config.yaml holds no threshold; train it"):
-        evaluate(compose_evaluate(f"run_dir={run_dir}"))
+    for commits, words in ((["a9aaa7a"], "commit a9aaa7a reads it"), ([None], "the version that trained it reads it")):
+        (run_dir / "origin.json").write_text(json.dumps(origin | {"git_commits": commits}))
+        message = f"whose fae.logger.ResumableWandbLogger is not here: {words}, or train it again"
+        with pytest.raises(ValueError, match=message):
+            evaluate(compose_evaluate(f"run_dir={run_dir}"))
+        with pytest.raises(ValueError, match=message):
+            load(run_dir)
 
 
 def test_nan_in_a_map_names_the_image(run_dir: Path) -> None:

@@ -44,6 +44,7 @@ class TrainConfig:
     corruption: Any = MISSING
     score: Any = MISSING
     threshold: Any = MISSING
+    metric: dict[str, Any] = field(default_factory=dict)
     engine: str = "exact"
     optimizer: Any = MISSING
     scheduler: Any = MISSING
@@ -69,6 +70,7 @@ class EvaluateConfig:
     data: Any = MISSING
     score: Any = MISSING
     threshold: Any = MISSING
+    metric: dict[str, Any] = field(default_factory=dict)
     engine: str | None = None
     grid: Any = None
     select: str | None = None
@@ -132,7 +134,7 @@ class DownloadConfig:
     """The keys of conf/download.yaml; all others are refused."""
 
     root: str | None = None
-    url: str = MISSING
+    urls: list[str] = MISSING
     sha256: str = MISSING
     page: str = MISSING
     licence: str = MISSING

@@ -20,8 +20,10 @@ from fae.evaluation.search import Setting
 from fae.image import images_in
 from fae.machine.atomic import whole
 from fae.machine.provenance import environment, git_commit
-from fae.run.build import build_module, build_trainer, checkpoint_of, load_checkpoint, predict, predict_images, quiet
+from fae.run.build import build_module, build_trainer, quiet
 from fae.run.folder import check_images, finished_config
+from fae.run.forward import predict, predict_images
+from fae.run.network import checkpoint_of, load_weights
 from fae.score.score import Score
 
 FOLDER = "evaluation"
@@ -50,7 +52,7 @@ class Scored:
         self.data.setup()
         self.score: Score = instantiate(cfg.score, _convert_="all")
         self.module = build_module(cfg, self.score)
-        self.checkpoint = load_checkpoint(self.module, cfg, run_dir)
+        self.checkpoint = load_weights(self.module.model, cfg, run_dir)
         self.trainer = build_trainer(cfg, [])
         self.where: dict[str, Any] = {"git_commit": git_commit()} | environment(self.trainer.strategy.root_device)
 
@@ -221,14 +223,12 @@ def _change(run_dir: Path, run: DictConfig, cfg: DictConfig) -> str | None:
         raise ValueError(
             f"data.{unknown[0]} cannot change after training; data.root alone can, for images that have moved"
         )
-    if missing := [key for key in ("threshold", "engine") if key not in run]:
-        raise ValueError(
-            f"run_dir (={run_dir}) is a run of an older version: its config.yaml holds no {missing[0]}; train it again"
-        )
     if cfg.data.root is not None:
         run.data.root = cfg.data.root
     if cfg.engine is not None:
         run.engine = cfg.engine
+    if cfg.metric:
+        run.metric = cfg.metric
     if "strategy" in run.trainer:  # several processes are for training
         del run.trainer.strategy
         run.trainer.devices = run.trainer.num_nodes = 1

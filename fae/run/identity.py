@@ -19,7 +19,7 @@ _PRESENTATION = (
 
 # What is done with a network that is trained already.
 _SCORING = (
-    *("score.k", "score.n", "score.t", "score.image_score", "threshold", "engine"),
+    *("score.k", "score.n", "score.t", "score.image_score", "threshold", "engine", "metric"),
     *("category.k", "category.n", "category.t"),
 )
 
