@@ -192,6 +192,8 @@ def test_the_site_builds_and_loads_nothing_from_a_network(builder: ModuleType, t
     assert {start.parent / "docs" / f"{page.stem}.html" for page in PAGES[1:]} <= set(pages)
     assert (start.parent / "fae" / "objective" / "filter.py.html").is_file()
     assert (start.parent / "experiments" / "quick" / "heatmap.jpg").is_file()
+    # Markdown takes > for a quotation: a section of >>> is to be called Examples, and no text begins with >= 0.
+    assert "<blockquote>" not in (start.parent / "docs" / "reference.html").read_text(encoding="utf-8")
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert re.findall(r"<(?:link|script|img|iframe)[^>]*(?:href|src)=\"?(?:https?:)?//[^>]*", text) == []
