@@ -31,8 +31,8 @@ test-slow: install
 browser:  ## Chromium and its driver, for the tests marked `browser`: installed on Debian, where they are missing
 	@command -v chromedriver > /dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium chromium-driver; } || { echo 'make test needs chromium and chromedriver on the PATH; install them (Debian, as root: apt-get install chromium chromium-driver)' >&2; exit 1; }
 
-docs: install  ## the site of docs/
-	$(VENV)/bin/zensical build --strict
+docs: install  ## the site of README.md and docs/, into site/html
+	$(PYTHON) docs/build.py
 
 rivals:  ## anomalib in an environment of its own, for experiments/rivals
 	test -x .venv-rivals/bin/python || python3 -m venv .venv-rivals
@@ -60,4 +60,4 @@ lock: install  ## pin what is installed now
 	$(PYTHON) -m pip freeze --exclude-editable | sed 's/+cpu//' > requirements.lock
 
 clean:
-	rm -rf $(VENV) .venv-rivals dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-rivals dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis

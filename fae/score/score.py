@@ -22,7 +22,7 @@ class Score:
     Raises:
         ValueError: an argument is outside its domain.
 
-    Example:
+    Examples:
         >>> from fae.score.image_score import Max
         >>> from fae.score.residual.squared import Squared
         >>> score = Score(Squared(), Max(), k=3, n=1)

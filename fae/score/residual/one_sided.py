@@ -20,7 +20,7 @@ class OneSided:
     Raises:
         ValueError: there is no such side.
 
-    Example:
+    Examples:
         >>> import torch
         >>> image, reconstruction = torch.tensor([0.5, 0.2, 0.9]), torch.tensor([0.5, 0.5, 0.5])
         >>> OneSided("darker")(image.view(1, 1, 1, 3), reconstruction.view(1, 1, 1, 3))

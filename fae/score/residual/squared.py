@@ -6,7 +6,7 @@ from fae.score.residual.shapes import check_shapes
 class Squared:
     """Channel-mean squared reconstruction error, Bauer et al. 2022, eq. 2.
 
-    Example:
+    Examples:
         >>> import torch
         >>> image, reconstruction = torch.tensor([0.5, 0.5]), torch.tensor([0.5, 0.3])
         >>> Squared()(image.view(1, 1, 1, 2), reconstruction.view(1, 1, 1, 2))

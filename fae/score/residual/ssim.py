@@ -11,7 +11,7 @@ class Dissimilarity:
 
     The channels' similarities are averaged. Values above 1, of an inverted structure, stay.
 
-    Example:
+    Examples:
         >>> import torch
         >>> image = torch.rand(1, 3, 16, 16)
         >>> bool(Dissimilarity()(image, image).max() < 1e-5)
