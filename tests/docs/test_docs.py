@@ -11,7 +11,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
 from experiments.benchmark.config import BenchmarkConfig, register_benchmark
-from fae.cli.schema import SCHEMAS, arguments, check_leaves, check_root, conf_dir
+from fae.cli.check import arguments, check_leaves, check_root
+from fae.cli.schema import SCHEMAS, conf_dir
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -152,7 +153,8 @@ def holds(cfg: DictConfig, key: str, new: bool) -> bool:
     return last in cfg or (new and (last in arguments(cfg) or "_target_" not in cfg))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+# docs/extend.md names leaves that it brings along: tests/docs/test_extend.py trains with them.
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "extend.md"], ids=lambda page: page.name)
 def test_every_word_of_the_text_is_known(page: Path) -> None:
     assert [word for word in spoken(page) if not known(word)] == []
 
