@@ -1,4 +1,4 @@
-"""What each switch of a training step gains: the step as it is, and with one switch turned over, in turn."""
+"""The gain of each switch of a training step: the step as it is and with one switch reversed, in turn."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -11,30 +11,28 @@ from torch._dynamo.utils import counters
 from experiments.benchmark.process import aside
 from experiments.benchmark.subject import Subject, subject_of
 from experiments.benchmark.timing import Work, in_turn, summary
-from fae.model.convolution import Conv2d, ConvTranspose2d
 from fae.run.identity import resolved
 from fae.types import Batch
 
 AS_IT_IS = "as it is"
 GIVEN_BACK = "freed memory given back to the system"
-COMPILED = "compiled, with the library's weight gradients"
+COMPILED = "compiled"
 
 
 def switches(subject: Subject, seconds: float) -> dict[str, Any]:
-    """Time forward, backward and optimiser on the crops of the last stage.
+    """Time forward pass, backward pass and optimiser on crops of the last stage.
 
     Args:
-        subject: what to train.
-        seconds: how long, about, without compiling.
+        subject: network, objective and data.
+        seconds: approximate time in seconds, without that of the compiler.
 
     Returns:
-        `times` by name, what each gains over the step as it is (below 0 where it costs), and how many graphs were
-        compiled for three sizes of crops, in how many seconds.
+        `times` by name, the `gain` in speed of each reversed switch (negative where the step became slower), the number
+        of graphs that were compiled for three sizes of crops, and the seconds that it took.
     """
     batch = subject.batch()
     work: dict[str, Work] = {AS_IT_IS: _step(subject, batch)}
     work["contiguous memory"] = _step(subject, batch, prepare=_contiguous)
-    work["the library's weight gradients"] = _step(subject, batch, prepare=_of_the_library)
     work["optimiser without fused kernel"] = _step(subject, batch, fused=False)
     if subject.half:
         work["float32"] = _step(subject, batch, half=False)
@@ -65,7 +63,7 @@ def _step(
         for group in optimizer.param_groups:
             group["fused"] = fused
     half = subject.half if half is None else half
-    # The module brings images to the memory format of its network; here the network is called itself.
+    # The network is called without its module, which would bring images to the network's memory format.
     image = batch.corrupted
     if prepare is not _contiguous:
         image = image.contiguous(memory_format=torch.channels_last)
@@ -89,23 +87,16 @@ def _contiguous(model: nn.Module) -> nn.Module:
     return model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload, no-any-return]
 
 
-def _of_the_library(model: nn.Module) -> nn.Module:
-    for layer in model.modules():
-        if isinstance(layer, Conv2d | ConvTranspose2d):
-            layer.__class__ = type(layer).__base__  # type: ignore[assignment]
-    return model
-
-
 def _compiled(model: nn.Module) -> Callable[..., Any]:
-    return torch.compile(_of_the_library(model))  # it stumbles over ours
+    return torch.compile(model)
 
 
 def _graphs(model: nn.Module) -> Callable[..., Any]:
-    return torch.compile(_of_the_library(model), mode="reduce-overhead")
+    return torch.compile(model, mode="reduce-overhead")
 
 
 def _compilations(subject: Subject, batch: Batch) -> dict[str, Any]:
-    """Graphs, and seconds beyond those of the steps themselves, for crops of 1/2, 3/4 and all of the size."""
+    """Number of compiled graphs and seconds of the compiler, for crops of 1/2, 3/4 and all of the size."""
     torch._dynamo.reset()
     counters.clear()
     side = min(batch.clean.shape[-2:])
