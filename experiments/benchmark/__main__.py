@@ -1,24 +1,24 @@
-"""`python -m experiments.benchmark`: what training and scoring cost here, and what they must cost at least."""
+"""`python -m experiments.benchmark`: the cost of training and scoring on this machine, and its lower bound."""
 
 import json
-from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from omegaconf import DictConfig
+import torch
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from experiments.benchmark.available import available
 from experiments.benchmark.config import BenchmarkConfig, register_benchmark
-from experiments.benchmark.inference import inference
-from experiments.benchmark.layers import layers
-from experiments.benchmark.memory import memory
+from experiments.benchmark.fitting import MemoryShortError, fitted, gib
+from experiments.benchmark.parts import PARTS, measured
 from experiments.benchmark.plot import plot
-from experiments.benchmark.scale import data_scale, scale
+from experiments.benchmark.process import in_process
 from experiments.benchmark.subject import Subject
-from experiments.benchmark.switches import switches
 from experiments.benchmark.table import tables
-from experiments.benchmark.training import training
 from fae.callback.compiled import keep_kernels_in
 from fae.cli import command as cli
 from fae.machine.atomic import whole, write_text
@@ -26,39 +26,28 @@ from fae.machine.provenance import environment, git_commit
 from fae.run.build import quiet
 
 RESULT, PICTURE = "benchmark.json", "benchmark.png"
-_STEPS = 20  # of a run of part data
 
 
 def benchmark(cfg: DictConfig) -> dict[str, Any]:
-    """Measure what is asked for; print tables, write `benchmark.json` and `benchmark.png`.
+    """Measure the parts that the configuration names; print tables, write `benchmark.json` and `benchmark.png`.
+
+    Each part runs in a process of its own. A part that fails for lack of memory does not stop the others.
 
     Args:
-        cfg: composed from `experiments.benchmark.config`; `run_dir` names the folder, by default `benchmarks/<name>`.
+        cfg: a configuration composed from `experiments.benchmark.config`; `run_dir` names the folder of the results,
+            by default `benchmarks/<name>`.
 
     Returns:
-        what the JSON holds.
+        the content of the JSON file.
 
     Raises:
-        ValueError: a value is wrong, in the configuration or in the data.
+        ValueError: a value is wrong, in the configuration or in the data, or a part could not be measured; a sentence
+            for each such part says why, and what to do.
         InstantiationException: Hydra's wrapper of an error from a leaf's constructor.
         OSError: a file is missing or cannot be written.
     """
     asked = cfg.benchmark
-    parts: dict[str, Callable[[Subject, Path], Any]] = {
-        "training": lambda subject, folder: training(subject, folder, asked.seconds),
-        "inference": lambda subject, folder: inference(subject, asked.seconds, asked.batches, asked.sides),
-        "memory": lambda subject, folder: memory(subject.cfg, asked.batches, asked.sides),
-        "switches": lambda subject, folder: switches(subject, asked.seconds),
-        "layers": lambda subject, folder: layers(subject, asked.seconds / 60),
-        "scale": lambda subject, folder: scale(subject.cfg),
-        "data": lambda subject, folder: data_scale(subject.cfg, folder, asked.images, _STEPS),
-    }
-    unknown = [part for part in asked.parts if part not in parts]
-    if unknown or not asked.parts:
-        raise ValueError(f"benchmark.parts (={list(asked.parts)}) must name some of {', '.join(parts)}")
-    for name in ("sides", "batches", "images"):
-        if not asked[name] or min(asked[name]) < 1:
-            raise ValueError(f"benchmark.{name} (={list(asked[name])}) must hold numbers of at least 1")
+    _check(cfg)
     quiet()
     keep_kernels_in(Path(cfg.cache_dir) / "compiled")
     subject = Subject(cfg)
@@ -74,11 +63,16 @@ def benchmark(cfg: DictConfig) -> dict[str, Any]:
         "dataset": data.index.dataset,
         "git_commit": git_commit(),
         "date": date.today().isoformat(),
+        "notes": [],
     } | environment(subject.device)
-    console = Console()
+    console, failed = Console(), []
     for part in asked.parts:
         console.print(f"measuring {part} …", style="dim")
-        result[part] = parts[part](subject, folder)
+        try:
+            result[part] = _measure(part, subject, folder, result["notes"], console)
+        except MemoryShortError as error:
+            failed.append(str(error))
+            continue
         for table in tables(part, result[part]):
             console.print(table)
         write_text(folder / RESULT, json.dumps(result, indent=2) + "\n")
@@ -86,8 +80,43 @@ def benchmark(cfg: DictConfig) -> dict[str, Any]:
     if figure is not None:
         with whole(folder / PICTURE) as draft:
             figure.savefig(draft, format="png", dpi=150)
-    console.print(f"{result['device']}, {result['threads']} threads, {result['precision']}; results in {folder}")
+    if any(part in result for part in asked.parts):
+        console.print(f"{result['device']}, {result['threads']} threads, {result['precision']}; results in {folder}")
+    if failed:
+        raise ValueError("; ".join(failed))
     return result
+
+
+def _check(cfg: DictConfig) -> None:
+    asked = cfg.benchmark
+    unknown = [part for part in asked.parts if part not in PARTS]
+    if unknown or not asked.parts:
+        raise ValueError(f"benchmark.parts (={list(asked.parts)}) must name some of {', '.join(PARTS)}")
+    for name in ("sides", "batches", "images"):
+        if not asked[name] or min(asked[name]) < 1:
+            raise ValueError(f"benchmark.{name} (={list(asked[name])}) must hold numbers of at least 1")
+    for name in ("memory_gib", "matrix_side"):
+        if asked[name] is not None and not asked[name] > 0:
+            raise ValueError(f"benchmark.{name} (={asked[name]}) must be positive, or null")
+
+
+def _measure(part: str, subject: Subject, folder: Path, notes: list[str], console: Console) -> Any:
+    """The part's entry in the JSON; notes tell which batches were reduced."""
+    wanted = subject.cfg.benchmark.memory_gib
+    room = available(subject.device) if wanted is None else int(wanted * 2**30)
+    fits = fitted(part, subject, room)
+    notes += fits.notes
+    for note in fits.notes:
+        console.print(note, style="yellow", soft_wrap=True)
+    plain = OmegaConf.to_container(subject.cfg)  # with its interpolations: callbacks write to the run's folder
+    with TemporaryDirectory(dir=folder, prefix=f".{part}-") as files:
+        try:
+            return in_process(measured, part, plain, fits, Path(files), room)
+        except (BrokenProcessPool, MemoryError, torch.OutOfMemoryError) as error:
+            raise MemoryShortError(
+                f"{part} was killed, most likely because memory ran out: repeat it with "
+                f"benchmark.memory_gib={room / 2**31:.1f}, half of the {gib(room)} that it could use"
+            ) from error
 
 
 def main() -> None:

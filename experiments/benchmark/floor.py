@@ -1,4 +1,4 @@
-"""What the arithmetic of a network demands at least: operations over matrix rate, bytes over bandwidth."""
+"""The least time that a network's arithmetic takes: operations over the matrix rate, bytes over the bandwidth."""
 
 import copy
 from collections.abc import Sequence
@@ -15,28 +15,28 @@ from experiments.benchmark.timing import Work, timed
 
 PRODUCT = "a matrix product"
 _SIDE = {"cuda": 8192}
-"""Of its matrices, large enough for the full rate; elsewhere 2048."""
+"""Side of the matrices whose product reaches the full rate of a device; elsewhere 2048."""
 
 
 class Operation(NamedTuple):
     """A convolution, or one of its gradients."""
 
     flop: int
-    """Two per multiply-add."""
+    """Number of operations, two for each multiply-add."""
     bytes: int
-    """What it reads and writes, each once."""
+    """Bytes of its inputs and outputs, each counted once."""
 
 
 class Machine(NamedTuple):
-    """What a device can do, measured."""
+    """The measured rates of a device."""
 
     flop_per_s: float
-    """Of multiplying large square matrices."""
+    """Operations a second of a product of large square matrices."""
     bytes_per_s: float
-    """Read and written by a copy."""
+    """Bytes a second that a copy reads and writes."""
 
     def floor_s(self, operations: Sequence[Operation]) -> float:
-        """Seconds if each operation took only what its arithmetic or its memory takes, and all others nothing."""
+        """Sum over the operations of the longer of two times in seconds: that of its arithmetic, that of its bytes."""
         return sum(max(one.flop / self.flop_per_s, one.bytes / self.bytes_per_s) for one in operations)
 
 
@@ -57,13 +57,13 @@ class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def operations(model: nn.Module, shape: Sequence[int], dtype: torch.dtype, training: bool) -> list[Operation]:
-    """Convolutions of a forward pass, or of a training step, without computing anything.
+    """List the convolutions of a forward pass or of a training step, without computing anything.
 
     Args:
-        model: maps `(B, 3, H, W)` to the same.
-        shape: of the images.
-        dtype: of the arithmetic.
-        training: with the gradients.
+        model: a network from `(B, 3, H, W)` to the same shape.
+        shape: the images' shape `(B, 3, H, W)`.
+        dtype: the type of the arithmetic.
+        training: whether the convolutions of the backward pass belong to the list.
     """
     twin = copy.deepcopy(model).to("meta", dtype).train(training)
     count = _Count()
@@ -75,15 +75,21 @@ def operations(model: nn.Module, shape: Sequence[int], dtype: torch.dtype, train
 
 
 def bandwidth(device: torch.device) -> float:
-    """Bytes a second, read and written, of copying what fits into no cache: the median of six copies."""
+    """Bytes a second that a copy too large for any cache reads and writes: the median of six copies."""
     source = torch.ones(2**28, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     return 2 * source.nbytes / median(timed(partial(target.copy_, source), device) for _ in range(6))
 
 
-def product(device: torch.device, dtype: torch.dtype) -> tuple[Work, int]:
-    """A product of large square matrices, and its operations."""
-    side = _SIDE.get(device.type, 2048)
+def product(device: torch.device, dtype: torch.dtype, side: int | None = None) -> tuple[Work, int]:
+    """A product of square matrices, and the number of its operations.
+
+    Args:
+        device: the device that the matrices lie on.
+        dtype: the type of their numbers.
+        side: the number of their rows and columns; None takes 8192 on a GPU and 2048 elsewhere.
+    """
+    side = side or _SIDE.get(device.type, 2048)
     a, b = (torch.randn(side, side, device=device).to(dtype) for _ in "ab")
     result = torch.empty_like(a)
     return lambda: torch.mm(a, b, out=result), 2 * side**3

@@ -1,4 +1,4 @@
-"""Every kind of convolution in a network by itself: which of them falls into a slow path of the library?"""
+"""Every kind of convolution in a network, timed by itself, so that a slow path of the library shows."""
 
 from collections import Counter
 from functools import partial
@@ -19,12 +19,12 @@ def layers(subject: Subject, seconds: float) -> list[dict[str, Any]]:
     """Time forward and backward of each kind of convolution at its place in the network.
 
     Args:
-        subject: the network, and the size of its batches.
-        seconds: of each kind, about.
+        subject: the network and the size of its batches.
+        seconds: approximate time in seconds for each kind.
 
     Returns:
-        for each kind its name, how often it occurs, and the shares of the matrix rate forward and backward, where the
-        backward pass computes twice as much.
+        a list with an entry for each kind: its name, how often it occurs, its operations, and its shares of the matrix
+        rate forward and backward; a backward pass counts as twice the operations of the forward pass.
     """
     found = []
     for (name, _), (layer, shape, count) in _kinds(subject).items():
@@ -34,7 +34,7 @@ def layers(subject: Subject, seconds: float) -> list[dict[str, Any]]:
         assert isinstance(layer.weight, Tensor)
         backward = partial(torch.autograd.grad, result, [image, layer.weight], gradient, retain_graph=True)
         work: dict[str, Work] = {"forward": partial(_forward, subject, layer, image), "backward": backward}
-        work[PRODUCT], flop_of_product = product(subject.device, subject.dtype)
+        work[PRODUCT], flop_of_product = product(subject.device, subject.dtype, subject.cfg.benchmark.matrix_side)
         times = {what: median(values) for what, values in in_turn(work, subject.device, seconds).items()}
         rate = flop_of_product / times[PRODUCT]
         places = image if isinstance(layer, nn.ConvTranspose2d) else result
@@ -58,7 +58,7 @@ def _forward(subject: Subject, layer: nn.Module, image: Tensor) -> Tensor:
 
 
 def _kinds(subject: Subject) -> dict[tuple[str, torch.Size], tuple[nn.Module, torch.Size, int]]:
-    """Name and input's shape, to one layer of that kind, the shape again, and how many there are."""
+    """By name and shape of the input: one layer of that kind, the shape, and the number of such layers."""
     seen: dict[tuple[str, torch.Size], tuple[nn.Module, torch.Size]] = {}
     counted: Counter[tuple[str, torch.Size]] = Counter()
 

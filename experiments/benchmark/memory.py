@@ -1,8 +1,8 @@
-"""What a piece of work needs at its peak, in a process of its own: nothing else can hide in it."""
+"""The peak memory of a piece of work, measured in a fresh process, where no freed memory hides it."""
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,25 @@ from fae.run.identity import resolved
 
 
 def resident(kind: str) -> int:
-    """Bytes of this process's memory, as Linux counts them: `VmRSS`, `VmHWM` (its peak) or `RssAnon` (its own)."""
+    """Bytes of this process's memory that Linux shows under a name.
+
+    Args:
+        kind: `VmRSS` (all that is resident), `VmHWM` (its peak) or `RssAnon` (without files).
+    """
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(f"{kind}:"))
 
 
 @contextmanager
 def peak(device: torch.device) -> Iterator[list[int]]:
-    """Bytes that the block needs at its peak beyond what is there before, in a list that is filled at its end."""
+    """Measure the peak memory of a block.
+
+    Args:
+        device: the device whose memory counts.
+
+    Yields:
+        a list that gets one number at the end of the block: bytes at the peak, beyond those before the block.
+    """
     found: list[int] = []
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -35,7 +46,7 @@ def peak(device: torch.device) -> Iterator[list[int]]:
         yield found
         found.append(torch.cuda.max_memory_allocated(device) - before)
     else:
-        give_back_freed_memory()  # with what the block would use again, its need would not show
+        give_back_freed_memory()  # otherwise the block would use it again, and need less
         Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
         before = resident("VmRSS")
         yield found
@@ -44,7 +55,7 @@ def peak(device: torch.device) -> Iterator[list[int]]:
 
 @contextmanager
 def highest_anonymous() -> Iterator[list[int]]:
-    """Bytes of memory of this process's own at its highest, looked at twenty times a second, as `peak`."""
+    """Yield a list with one number: the highest `RssAnon` in bytes so far, sampled twenty times a second."""
     give_back_freed_memory()
     found: list[int] = [resident("RssAnon")]
     over = threading.Event()
@@ -63,16 +74,23 @@ def highest_anonymous() -> Iterator[list[int]]:
         watcher.join()
 
 
-def memory(cfg: DictConfig, batches: list[int], sides: list[int]) -> dict[str, int]:
-    """Bytes at the peak beyond those of the process with its network, each piece of work in a fresh process."""
+def memory(cfg: DictConfig, scored: Sequence[tuple[int, int]]) -> dict[str, int]:
+    """Measure the peak memory of each piece of work in a fresh process.
+
+    Args:
+        cfg: a composed configuration of `fae.train`.
+        scored: pairs of the number of images at a time and of their side in pixels.
+
+    Returns:
+        for each piece of work its peak in bytes, beyond those of the process with its network.
+    """
     plain = resolved(cfg)
     found = {
         "step": in_process(_training_peak, plain, False),
         "plain: step": in_process(_training_peak, plain, True, keep=False),
     }
-    for side in sides:
-        for batch in batches:
-            found[f"inference, {batch} × {side}×{side}"] = in_process(_inference_peak, plain, batch, side)
+    for batch, side in scored:
+        found[f"inference, {batch} × {side}×{side}"] = in_process(_inference_peak, plain, batch, side)
     return found
 
 

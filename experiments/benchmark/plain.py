@@ -1,7 +1,8 @@
-"""A plain implementation, to compare with: what one writes first, with the usual libraries and nothing tuned.
+"""A plain implementation for comparison: the usual libraries, and nothing tuned.
 
-Float32 and contiguous memory; images are read, cropped, turned and warped one by one with OpenCV, in the workers of a
-DataLoader; pixel AUROC by torchmetrics. Network, objective, batch, crop and ranges of the damage are ours.
+It computes in float32 and contiguous memory. The workers of a DataLoader read, crop, turn and warp the images one by
+one with OpenCV; torchmetrics computes the pixel AUROC. Network, objective, batch, crop and ranges of the damage are
+those of `fae`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,9 +27,9 @@ class PlainImages(Dataset[Batch]):
     """Training images with elastic damage, Bauer et al. 2022, section 3.2, in the ranges of conf/corruption/elastic.
 
     Args:
-        paths: of the image files.
-        image_size: `(height, width)` they are brought to.
-        crop: `(height, width)` that is cut out.
+        paths: paths of the image files.
+        image_size: `(height, width)` in pixels that images are resized to.
+        crop: `(height, width)` in pixels of the crops.
     """
 
     def __init__(self, paths: Sequence[Path], image_size: tuple[int, int], crop: tuple[int, int]) -> None:
@@ -39,7 +40,7 @@ class PlainImages(Dataset[Batch]):
 
     def __getitem__(self, index: int) -> Batch:
         """`(3, h, w)` images and a `(1, h, w)` mask, float32 in [0, 1]."""
-        # Of the worker's own seed, another one in every epoch.
+        # The worker's own seed, which differs from epoch to epoch.
         random = np.random.default_rng(int(torch.randint(2**32, ())))
         image = cv2.cvtColor(cv2.imread(str(self.paths[index])), cv2.COLOR_BGR2RGB)
         image = cv2.resize(image, self.image_size[::-1], interpolation=cv2.INTER_AREA)
@@ -83,7 +84,7 @@ def _planes(picture: Picture) -> Tensor:
 
 
 def plain_batches(images: PlainImages, batch_size: int) -> Iterator[Batch]:
-    """Batches without end, made by the DataLoader's workers; `del` the iterator to end them."""
+    """Batches without end from two DataLoader workers; `del` the iterator to end the workers."""
     sampler = RandomSampler(images, replacement=True, num_samples=2**31)
     loader = DataLoader(
         images,
@@ -102,7 +103,7 @@ def _collate(samples: list[Batch]) -> Batch:
 def plain_step(
     model: nn.Module, objective: Objective, batches: Iterator[Batch], device: torch.device
 ) -> Callable[[], None]:
-    """One training step with Adam, from the next batch on; `model` is changed."""
+    """Return a function that makes one training step with Adam on the next batch; `model` is changed."""
     model.to(device, memory_format=torch.contiguous_format).train()  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
 
@@ -117,8 +118,8 @@ def plain_step(
 
 
 def plain_auroc(anomaly_map: Tensor, mask: Tensor) -> float:
-    """Pixel AUROC of maps `(N, 1, H, W)` against masks of the same shape, bool, image by image."""
+    """Pixel AUROC of maps `(N, 1, H, W)` against bool masks of equal shape, updated image by image."""
     metric = BinaryAUROC(validate_args=False)
     for one, target in zip(anomaly_map, mask, strict=True):
-        metric.update(one.clamp(max=1), target.long())  # scores above 1 it would squash by a sigmoid
+        metric.update(one.clamp(max=1), target.long())  # torchmetrics would squash scores above 1 by a sigmoid
     return float(metric.compute())

@@ -1,4 +1,4 @@
-"""A benchmark's result as one picture."""
+"""The result of a benchmark as one picture."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,8 @@ from matplotlib.ticker import LogLocator
 from experiments.benchmark.inference import NETWORK, WHOLE
 from experiments.benchmark.inference import PLAIN as PLAIN_NETWORK
 from experiments.benchmark.scale import exponent
-from experiments.benchmark.training import BARE, PLAIN, STEP
+from experiments.benchmark.training import PLAIN
+from experiments.benchmark.turns import BARE, STEP
 
 _OURS, _OURS_LATER, _PLAIN, _FLOOR = "#1f77b4", "#7fb8dd", "#b0b0b0", "#d62728"
 LAWS = {
@@ -19,11 +20,11 @@ LAWS = {
     "training, width": (2, 1),
     "inference, side of the image": (2, 2),
 }
-"""Powers that time and memory are to grow by: pixels, images, and channels in and out."""
+"""By axis: the exponents with which time and memory should grow."""
 
 
 def plot(result: dict[str, Any]) -> Figure | None:
-    """A panel for each part that was measured, and several for scale; None where there is nothing to draw."""
+    """Draw a panel for each measured part, and one for each axis of `scale`; None if there is nothing to draw."""
     panels: list[Callable[[Axes], None]] = []
     if "training" in result:
         panels.append(lambda axes: _training(axes, result["training"]))
@@ -123,17 +124,17 @@ def _data(axes: Axes, points: list[dict[str, Any]]) -> None:
 def _growth(
     axes: Axes, values: list[float], found: list[float], name: str, unit: str, colour: str, law: float | None = None
 ) -> None:
-    """Relative to the first point, so that all share an axis; dashed: the power to expect."""
+    """Draw values relative to the first one, so that all share an axis, and the expected growth as a dashed line."""
     ends = f"{found[0]:,.3g} to {_round(found[-1])} {unit}"
     label = f"{name}: {ends}, ~ {exponent(values, found):.2f}"
     axes.plot(values, [value / found[0] for value in found], "o-", markersize=4, color=colour, label=label)
     if law is not None:
         expected = [(value / values[0]) ** law for value in values]
-        axes.plot(values, expected, "--", linewidth=1, color=colour, label=f"to expect: ~ {law:g}")
+        axes.plot(values, expected, "--", linewidth=1, color=colour, label=f"expected: ~ {law:g}")
 
 
 def _round(value: float) -> str:
-    """Three digits, without an exponent."""
+    """Text with three digits and without an exponent."""
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 

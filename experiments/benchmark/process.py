@@ -18,15 +18,15 @@ _made: list[Work] = []
 
 
 def in_process(function: Callable[..., Any], *arguments: Any, keep: bool = True) -> Any:
-    """What a function of a module returns in a fresh process.
+    """Call a function in a fresh process and return its result.
 
     Args:
-        function: to call there.
-        arguments: that it gets, plain values.
-        keep: whether freed memory stays there, as in every command; otherwise as Python has it by itself.
+        function: a function of a module.
+        arguments: its arguments, which must be picklable.
+        keep: whether the process keeps freed memory, as every command of `fae` does; otherwise the C library decides.
 
     Raises:
-        BrokenProcessPool: the process ended without an answer, as when memory is short.
+        BrokenProcessPool: the process ended without an answer, for example because memory ran out.
     """
     with _process(keep) as pool:
         return pool.submit(function, *arguments).result()
@@ -34,15 +34,17 @@ def in_process(function: Callable[..., Any], *arguments: Any, keep: bool = True)
 
 @contextmanager
 def aside(build: Callable[..., Work], *arguments: Any, device: torch.device) -> Iterator[Work]:
-    """A candidate in a process of its own, with memory as Python has it by itself, to take turns with others.
+    """Keep a candidate in a process of its own, so that it can take turns with others.
+
+    The C library of that process gives freed memory back to the system.
 
     Args:
-        build: a function of a module that makes the work, there.
-        arguments: that it gets, plain values.
-        device: where it runs.
+        build: a function of a module that makes the work, in the new process.
+        arguments: its arguments, which must be picklable.
+        device: the device that the work runs on.
 
     Raises:
-        BrokenProcessPool: as of `in_process`.
+        BrokenProcessPool: the process ended without an answer, for example because memory ran out.
     """
     with _process(keep=False) as pool:
         pool.submit(_make, build, arguments).result()
@@ -54,7 +56,7 @@ def _process(keep: bool) -> ProcessPoolExecutor:
 
 
 def _begin(keep: bool) -> None:
-    """In the new process: its memory, and an end when the one that asked for it was killed."""
+    """Set up the new process: its memory, and its end when the process that asked for it is killed."""
     if keep:
         keep_freed_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()

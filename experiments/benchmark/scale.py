@@ -1,10 +1,10 @@
-"""Time and peak memory against one size at a time, each point in a process of its own, and the law they follow."""
+"""Growth of time and peak memory with one size at a time; each point is measured in a process of its own."""
 
 import copy
 import math
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
+from experiments.benchmark.fitting import gib
 from experiments.benchmark.inference import reconstruct
 from experiments.benchmark.memory import highest_anonymous, peak
+from experiments.benchmark.need import PROCESS, Need
 from experiments.benchmark.process import in_process
 from experiments.benchmark.subject import subject_of
 from experiments.benchmark.timing import AT_LEAST, timed
@@ -31,36 +33,53 @@ AXES: dict[str, tuple[str, tuple[int, ...]]] = {
     "training, width": ("width", (8, 16, 32, 64)),
     "inference, side of the image": ("side", (256, 512, 1024, 1536, 2048)),
 }
-"""What is varied, and its values; the others stay at 256 px, two images, and the configuration's width."""
-
-_SIDE, _BATCH = 256, 2
+"""By name of an axis: the size that varies, and its values."""
 
 
-def scale(cfg: DictConfig) -> dict[str, list[dict[str, Any]]]:
-    """Measure a training step and a forward pass along each axis.
+def scale(
+    cfg: DictConfig, room: int, axes: Mapping[str, tuple[str, tuple[int, ...]]] = AXES, side: int = 256
+) -> dict[str, list[dict[str, Any]]]:
+    """Measure a training step and a forward pass along each axis; sizes that do not vary are two images and `side`.
 
     Args:
-        cfg: as of fae.train.
+        cfg: a composed configuration of `fae.train`; it gives the width.
+        room: bytes of memory that a point may use.
+        axes: sizes that vary and their values, as `AXES`.
+        side: height and width of the images in pixels where they do not vary.
 
     Returns:
-        by axis, for each value the median time of a step in seconds and its peak memory in bytes; None where the
-        memory did not suffice.
+        by axis a list of points: the value, the median time of a step in seconds and its peak memory in bytes; both
+        are None where the memory does not suffice.
     """
     found: dict[str, list[dict[str, Any]]] = {}
-    for axis, (key, values) in AXES.items():
+    for axis, (key, values) in axes.items():
         found[axis] = []
         for value in tqdm(values, desc=axis):
-            setting = {"side": _SIDE, "batch": _BATCH, "width": int(cfg.model.width)} | {key: value}
-            try:
-                point = in_process(_point, resolved(cfg), axis.startswith("training"), setting)
-            except BrokenProcessPool:
-                point = {"seconds": None, "bytes": None}
+            setting = {"side": side, "batch": 2, "width": int(cfg.model.width)} | {key: value}
+            point = _measured(f"{axis} {value}", resolved(cfg), axis.startswith("training"), setting, room)
             found[axis].append({"value": value} | point)
     return found
 
 
+def _measured(
+    what: str, plain: dict[str, Any], training: bool, setting: dict[str, int], room: int
+) -> dict[str, float | None]:
+    plain["model"]["width"] = setting["width"]
+    need, size = Need(subject_of(plain)), (setting["side"], setting["side"])
+    wanted = PROCESS + (need.step(setting["batch"], size) if training else need.forward(1, size))
+    if wanted > room:
+        tqdm.write(f"{what} is left out: it needs about {gib(wanted)} of memory, and {gib(room)} are available.")
+        return {"seconds": None, "bytes": None}
+    try:
+        point: dict[str, float | None] = in_process(_point, plain, training, setting)
+    except BrokenProcessPool:
+        tqdm.write(f"{what} is left out: its process was killed, most likely because memory ran out.")
+        return {"seconds": None, "bytes": None}
+    return point
+
+
 def exponent(values: Sequence[float], measured: Sequence[float]) -> float:
-    """Of the power law that fits best, by least squares of the logarithms over the upper half; NaN of one point."""
+    """The exponent of the power law that fits the upper half of the points best; NaN for a single point."""
     if len(values) < 2:
         return math.nan
     half = min(len(values) // 2, len(values) - 2)
@@ -68,7 +87,6 @@ def exponent(values: Sequence[float], measured: Sequence[float]) -> float:
 
 
 def _point(plain: dict[str, Any], training: bool, setting: dict[str, int]) -> dict[str, float]:
-    plain["model"]["width"] = setting["width"]
     subject = subject_of(plain)
     module = subject.module().train()
     if not training:
@@ -93,17 +111,17 @@ def _point(plain: dict[str, Any], training: bool, setting: dict[str, int]) -> di
 
 
 def data_scale(cfg: DictConfig, folder: Path, counts: Sequence[int], steps: int) -> list[dict[str, float]]:
-    """Measure how a run starts and what memory it needs with ever more training images of 128×128 pixels.
+    """Measure the start of a run and its memory with more and more training images of 128×128 pixels.
 
     Args:
-        cfg: as of fae.train; network, objective and damage are taken from it.
-        folder: for generated images and runs, which do not stay.
-        counts: of training images.
-        steps: of each run, with one validation.
+        cfg: a composed configuration of `fae.train`; it gives network, objective and damage.
+        folder: folder for generated images and runs, which are removed at the end.
+        counts: numbers of training images.
+        steps: number of steps of each run, which validates once.
 
     Returns:
-        for each count: seconds of indexing and decoding, then of a later process until its first batch, and the
-        highest anonymous memory in bytes of a whole run with validation and scoring.
+        a list with an entry for each count: seconds until the first batch of a first run, which decodes the images, and
+        of a later run, and the highest anonymous memory in bytes of a whole run with validation and scoring.
     """
     found = []
     for count in tqdm(counts, desc="data set"):
@@ -120,7 +138,7 @@ def data_scale(cfg: DictConfig, folder: Path, counts: Sequence[int], steps: int)
 
 
 def _on(cfg: DictConfig, root: Path, steps: int) -> DictConfig:
-    """The configuration on other images, with everything that it writes below their folder."""
+    """The configuration for images in another folder, which also gets everything that the run writes."""
     cfg = copy.deepcopy(cfg)
     OmegaConf.set_struct(cfg, False)
     cfg.run_dir, cfg.cache_dir, cfg.pictures = str(root / "run"), str(root / "cache"), 0
@@ -133,7 +151,7 @@ def _on(cfg: DictConfig, root: Path, steps: int) -> DictConfig:
 
 
 def _draw(folder: Path, count: int) -> None:
-    """Smooth noise with grain, as PNG."""
+    """Write PNG files of smooth noise with grain."""
     folder.mkdir(parents=True)
     random = np.random.default_rng(0)
     for i in range(count):
@@ -144,7 +162,7 @@ def _draw(folder: Path, count: int) -> None:
 
 
 def _first_batch(plain: dict[str, Any]) -> float:
-    """Seconds from the beginning of indexing until a batch is ready for the network."""
+    """Seconds from the beginning of indexing until the network could take a batch."""
     subject = subject_of(plain)
     start = time.perf_counter()
     subject.batch()

@@ -1,4 +1,4 @@
-"""What is measured: network, objective, data and precision of a configuration, on one device."""
+"""What the benchmark measures: network, objective, data and precision of a configuration, on one device."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -23,13 +23,13 @@ PRECISIONS = ("32-true", "bf16-mixed")
 
 
 class Subject:
-    """The parts of a run, each by itself; crops are those of the last stage.
+    """The parts of a run, each by itself; crops have the size of the last stage.
 
     Args:
-        cfg: as of fae.train.
+        cfg: a composed configuration of `fae.train`; the precision "auto" is replaced by the one that it stands for.
 
     Raises:
-        ValueError: a precision whose floor is not known.
+        ValueError: the precision is none of `PRECISIONS`.
     """
 
     def __init__(self, cfg: DictConfig) -> None:
@@ -47,19 +47,19 @@ class Subject:
 
     @cached_property
     def data(self) -> DataModule:
-        """Decoded, with the last crop stage alone."""
+        """The decoded data, with the last crop stage alone."""
         data: DataModule = instantiate(self.cfg.data, _convert_="all")
         data.setup()
         data.stages = data.stages[-1:]
         return data
 
     def module(self) -> AnomalyAutoencoder:
-        """A new network on the device, with its objective."""
+        """A new network with its objective on the device; its random weights depend on the seed alone."""
         torch.manual_seed(self.cfg.seed)
         return build_module(self.cfg, self.score).to(self.device)
 
     def autocast(self) -> torch.autocast:
-        """The precision of the run."""
+        """The context in which operations have the precision of the run."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half)
 
     @cached_property
@@ -67,7 +67,7 @@ class Subject:
         return self.data.resident(self.device)
 
     def raw(self) -> Iterator[Raw]:
-        """Bytes without end, from where training would have them, on the device."""
+        """Bytes of images without end, on the device, from where training would take them."""
         image, size = self._image, self.data.batch_size
         for step in cycle(range(self.data.max_steps)):
             which = torch.arange(step * size, (step + 1) * size) % len(image)
@@ -78,12 +78,12 @@ class Subject:
         return self.data.training_batch(next(self.raw()))
 
     def images(self, batch: int, side: int) -> Tensor:
-        """Noise, `(batch, 3, side, side)` uint8 on the host: what is in the images changes no time."""
+        """Noise, `(batch, 3, side, side)` uint8 on the host; no time depends on what images show."""
         random = torch.Generator().manual_seed(0)
         return torch.randint(256, (batch, 3, side, side), generator=random, dtype=torch.uint8)
 
 
 def subject_of(plain: dict[str, Any]) -> Subject:
-    """That of a whole configuration as plain values, in a fresh process."""
+    """Build the subject in a fresh process from a whole configuration as plain values."""
     register()
     return Subject(OmegaConf.create(plain))

@@ -1,4 +1,4 @@
-"""What each switch of a training step gains: the step as it is, and with one switch turned over, in turn."""
+"""The gain of each switch of a training step: the step as it is and with one switch reversed, in turn."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -20,15 +20,15 @@ COMPILED = "compiled"
 
 
 def switches(subject: Subject, seconds: float) -> dict[str, Any]:
-    """Time forward, backward and optimiser on the crops of the last stage.
+    """Time forward pass, backward pass and optimiser on crops of the last stage.
 
     Args:
-        subject: what to train.
-        seconds: how long, about, without compiling.
+        subject: network, objective and data.
+        seconds: approximate time in seconds, without that of the compiler.
 
     Returns:
-        `times` by name, what each gains over the step as it is (below 0 where it costs), and how many graphs were
-        compiled for three sizes of crops, in how many seconds.
+        `times` by name, the `gain` in speed of each reversed switch (negative where the step became slower), the number
+        of graphs that were compiled for three sizes of crops, and the seconds that it took.
     """
     batch = subject.batch()
     work: dict[str, Work] = {AS_IT_IS: _step(subject, batch)}
@@ -63,7 +63,7 @@ def _step(
         for group in optimizer.param_groups:
             group["fused"] = fused
     half = subject.half if half is None else half
-    # The module brings images to the memory format of its network; here the network is called itself.
+    # The network is called without its module, which would bring images to the network's memory format.
     image = batch.corrupted
     if prepare is not _contiguous:
         image = image.contiguous(memory_format=torch.channels_last)
@@ -96,7 +96,7 @@ def _graphs(model: nn.Module) -> Callable[..., Any]:
 
 
 def _compilations(subject: Subject, batch: Batch) -> dict[str, Any]:
-    """Graphs, and seconds beyond those of the steps themselves, for crops of 1/2, 3/4 and all of the size."""
+    """Number of compiled graphs and seconds of the compiler, for crops of 1/2, 3/4 and all of the size."""
     torch._dynamo.reset()
     counters.clear()
     side = min(batch.clean.shape[-2:])

@@ -1,4 +1,4 @@
-"""A benchmark's result as tables for a terminal."""
+"""The result of a benchmark as tables for a terminal."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -7,15 +7,15 @@ from rich.table import Table
 
 from experiments.benchmark.inference import NETWORK
 from experiments.benchmark.scale import exponent
-from experiments.benchmark.training import STEP
+from experiments.benchmark.turns import STEP
 
 
 def tables(part: str, result: Any) -> list[Table]:
-    """Tables of one part.
+    """Make the tables of one part.
 
     Args:
         part: its name.
-        result: what the JSON holds of it.
+        result: its entry in the JSON.
     """
     return _TABLES[part](result)
 
@@ -55,7 +55,7 @@ def _training(result: dict[str, Any]) -> list[Table]:
         ("share of the matrix rate, step", _percent(result["share_of_matrix_rate"])),
         ("share of the matrix rate, forward and backward", _percent(result["bare_share_of_matrix_rate"])),
         ("a step over its forward and backward", _percent(result["over_forward_and_backward"])),
-        ("the same, with the optimiser on both sides", _percent(result["over_forward_backward_and_optimiser"])),
+        ("a step over its forward, backward and optimiser", _percent(result["over_forward_backward_and_optimiser"])),
     ]
     title = f"a training step, {batch} × {height}×{width}, in turn"
     return [

@@ -1,133 +1,44 @@
-"""A training step as it is run, its parts by themselves, and the plain implementation's, in turn."""
+"""A training step of a real run, its parts by themselves, and the step of the plain implementation, in turn."""
 
 import copy
-import time
-from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
-from functools import partial
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import lightning
 import numpy as np
 import torch
 from hydra.utils import instantiate
-from lightning.pytorch.callbacks import Callback
 from omegaconf import OmegaConf
 
 from experiments.benchmark.floor import PRODUCT, Machine, bandwidth, operations, product
 from experiments.benchmark.plain import PlainImages, plain_auroc, plain_batches, plain_step
 from experiments.benchmark.process import aside
 from experiments.benchmark.subject import Subject, subject_of
-from experiments.benchmark.timing import AT_LEAST, AT_MOST, Work, shuffled, summary, timed, wait
+from experiments.benchmark.timing import AT_LEAST, Work, summary
+from experiments.benchmark.turns import BARE, STEP, WARM_UP, Turns
 from fae.callback.compiled import was_compiled
 from fae.metric.streaming import StreamingPixelMetrics
 from fae.run.build import build_trainer
 from fae.run.identity import resolved
 from fae.tracking.session import start, wandb_run
 
-STEP, PLAIN, BARE = "step", "plain: step", "of a step: forward and backward"
-FORWARD = "of a step: forward"
-_WARM_UP = 2  # rounds
+PLAIN = "plain: step"
 _IN_A_ROW = {"cuda": 10}
-"""Steps of a round, where the host runs ahead of the device; elsewhere one."""
-Mark = float | torch.cuda.Event
-_MAPS = 32  # of a small test set
+"""Number of steps of a round on a device where the host runs ahead; elsewhere 1."""
+_MAPS = 32
+"""Number of anomaly maps of a small test set."""
 
 
-class Turns(Callback):
-    """Between steps of a real training, all the others have their turn; then the training is stopped.
-
-    Within the step, forward and backward are timed by hooks, so that what the step takes beyond them is told from the
-    same step; on a CUDA device by its own clock, without waiting for it. Must be the first callback: a step is all that
-    lies between two calls.
-
-    Args:
-        work: the others by name, in another order in each round, as each finds memory as the last left it.
-        device: where they run.
-        seconds: how long, about.
-    """
-
-    def __init__(self, work: Mapping[str, Work], device: torch.device, seconds: float) -> None:
-        self.work, self.device, self.seconds = work, device, seconds
-        self.times: dict[str, list[float]] = {name: [] for name in (STEP, BARE, FORWARD, *work)}
-        self._in_a_row = _IN_A_ROW.get(device.type, 1)
-        self._spans: dict[str, list[tuple[Mark, Mark]]] = {"forward": [], "objective": [], "backward": []}
-        self._began: Mark = 0.0
-        self._started = self._resumed = 0.0
-
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Hook into network and objective."""
-        for name, part in {"forward": pl_module, "objective": pl_module.objective}.items():
-            assert isinstance(part, torch.nn.Module)
-            part.register_forward_pre_hook(self._begin)
-            part.register_forward_hook(partial(self._end, name))
-
-    def _begin(self, *_: Any) -> None:
-        self._began = self._mark()
-
-    def _end(self, name: str, *_: Any) -> None:
-        self._spans[name].append((self._began, self._mark()))
-
-    def on_before_backward(self, *_: Any) -> None:
-        """Begin the backward pass."""
-        self._begin()
-
-    def on_after_backward(self, *_: Any) -> None:
-        """End it."""
-        self._end("backward")
-
-    def on_train_batch_start(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        """End the time of a round's steps, measure the others, begin the next round."""
-        if batch_idx % self._in_a_row:
-            return
-        wait(self.device)
-        step = (time.perf_counter() - self._resumed) / self._in_a_row
-        taken = {name: sum(_between(*span) for span in spans) / self._in_a_row for name, spans in self._spans.items()}
-        names = list(self.work)
-        round_ = batch_idx // self._in_a_row
-        others = {name: timed(self.work[name], self.device) for name in shuffled(names, round_)}
-        if round_ <= _WARM_UP:
-            self._started = time.perf_counter()
-        else:
-            own = {STEP: step, BARE: sum(taken.values()), FORWARD: taken["forward"]}
-            for name, seconds in (own | others).items():
-                self.times[name].append(seconds)
-            done = len(self.times[STEP])
-            late = time.perf_counter() - self._started > self.seconds
-            trainer.should_stop = done >= AT_MOST or (done >= AT_LEAST and late)
-        for spans in self._spans.values():
-            spans.clear()
-        self._resumed = time.perf_counter()
-
-    def _mark(self) -> Mark:
-        if self.device.type != "cuda":
-            return time.perf_counter()
-        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        event.record()
-        return event
-
-
-def _between(begin: Mark, end: Mark) -> float:
-    """Seconds."""
-    if isinstance(begin, float) and isinstance(end, float):
-        return end - begin
-    assert isinstance(begin, torch.cuda.Event)
-    assert isinstance(end, torch.cuda.Event)
-    return float(begin.elapsed_time(end)) / 1e3
-
-
-def training(subject: Subject, folder: Path, seconds: float) -> dict[str, Any]:
+def training(subject: Subject, folder: Path, seconds: float, in_a_row: int | None = None) -> dict[str, Any]:
     """Time a training step of the last crop stage.
 
     Args:
-        subject: what to train.
-        folder: for the run's own files, which do not stay.
-        seconds: how long, about.
+        subject: network, objective and data.
+        folder: folder for the run's files, which are removed at the end.
+        seconds: approximate time in seconds.
+        in_a_row: number of steps of a round; None takes 10 on a GPU and 1 elsewhere.
 
     Returns:
         `times` by name, what follows from them, and whether the network of the step was `compiled`.
@@ -136,10 +47,11 @@ def training(subject: Subject, folder: Path, seconds: float) -> dict[str, Any]:
         ValueError: the training has too few steps for three rounds.
     """
     data, device = subject.data, subject.device
-    least = (_WARM_UP + AT_LEAST) * _IN_A_ROW.get(device.type, 1)
+    in_a_row = in_a_row or _IN_A_ROW.get(device.type, 1)
+    least = (WARM_UP + AT_LEAST) * in_a_row
     if data.max_steps <= least:
         raise ValueError(
-            f"trainer.max_steps (={data.max_steps}) must be more than {least}, to be timed in three rounds"
+            f"trainer.max_steps (={data.max_steps}) must be more than {least}, so that three rounds can be timed"
         )
     parts = _Parts(subject)
     work: dict[str, Work] = {
@@ -150,9 +62,9 @@ def training(subject: Subject, folder: Path, seconds: float) -> dict[str, Any]:
         f"plain: torchmetrics AUROC of {_MAPS} maps": lambda: plain_auroc(parts.residual, parts.damaged),
     }
     bytes_per_s = bandwidth(device)
-    work[PRODUCT], flop_of_product = product(device, subject.dtype)
+    work[PRODUCT], flop_of_product = product(device, subject.dtype, subject.cfg.benchmark.matrix_side)
     with aside(_plain, resolved(subject.cfg), device=device) as work[PLAIN]:
-        turns = Turns(work, device, seconds)
+        turns = Turns(work, device, seconds, in_a_row)
         compiled = _fit(subject, turns, folder)
     shape = (data.batch_size, 3, *data.stages[-1])
     found = operations(subject.module().model, shape, subject.dtype, training=True)
@@ -195,7 +107,7 @@ def _plain(plain: dict[str, Any]) -> Work:
 
 
 class _Parts:
-    """The parts of a step, on copies that the training does not know of."""
+    """The parts of a step, on a network and a batch that the training does not use."""
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
@@ -207,7 +119,7 @@ class _Parts:
         which = torch.arange(_MAPS, device=subject.device) % len(self.batch.clean)
         error = (self.batch.corrupted - self.batch.clean).square().mean(dim=1, keepdim=True)
         noise = torch.rand(_MAPS, *error.shape[1:], device=subject.device)
-        self.residual = error[which] + 1e-3 * noise  # no two pixels alike, as those of a network
+        self.residual = error[which] + 1e-3 * noise  # so that no two pixels are equal, as in maps of a network
         self.damaged = (self.batch.corruption_mask > 0.5)[which]
         for parameter in self.module.parameters():
             parameter.grad = torch.zeros_like(parameter)
@@ -226,7 +138,7 @@ def _median_ratio(one: list[float], other: list[float]) -> float:
 
 
 def _fit(subject: Subject, turns: Turns, folder: Path) -> bool:
-    """A training as fae.train's, with all callbacks and the logger, in a folder that goes afterwards.
+    """Train as `fae.train` does, with all callbacks and the logger, in a temporary folder.
 
     Returns:
         whether the network was compiled.
@@ -246,6 +158,6 @@ def _fit(subject: Subject, turns: Turns, folder: Path) -> bool:
                 ["benchmark"],
                 resolved(cfg),
             )
-            with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # the progress bar works, but is not shown
+            with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # the progress bar works, but nobody sees it
                 trainer.fit(subject.module(), datamodule=subject.data)
     return was_compiled(trainer)

@@ -70,6 +70,11 @@ class HoldOut:
             )
         self.fraction, self.folds, self.fold = fraction, folds, fold
 
+    @property
+    def share(self) -> float:
+        """Which part of the training images is held out, about; in (0, 1)."""
+        return 1 / self.folds if self.folds else self.fraction
+
     def __call__(self, samples: Sequence[Sample], seed: int) -> tuple[list[Sample], list[Sample], list[Path]]:
         """Split.
 

@@ -48,3 +48,7 @@ def test_a_machine_does_something() -> None:
     with FlopCounterMode(display=False) as counted:
         work()
     assert counted.get_total_flops() == flop
+
+
+def test_the_matrices_have_the_wanted_side() -> None:
+    assert product(torch.device("cpu"), torch.float32, 64)[1] == 2 * 64**3
