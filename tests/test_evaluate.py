@@ -1,41 +1,39 @@
 import csv
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import lightning
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
-from fae.cli.schema import conf_dir, register
 from fae.evaluate import evaluate
 from fae.evaluation.finished_run import Scored, pooled, together
 from fae.evaluation.search import Setting
 from fae.metric.auroc import auroc
+from fae.model.autoencoder import SDCAutoencoder
 from fae.score.score import image_scores
 from fae.score.threshold import Thresholds
 from fae.train import train
-from tests.conftest import write_tiny
+from tests.conftest import compose_command, moved, once, train_tiny, write_tiny
 
 Build = Callable[..., DictConfig]
 pytestmark = pytest.mark.usefixtures("unpainted")
 
 
 def compose_evaluate(*overrides: str) -> DictConfig:
-    register()
-    with initialize_config_dir(conf_dir(), version_base="1.3"):
-        return compose("evaluate", list(overrides))
+    return compose_command("evaluate", *overrides)
 
 
 @pytest.fixture
-def run_dir(tiny_config: Build, tmp_path: Path) -> Path:
-    train(tiny_config("run", "category.t=100"))
-    return tmp_path / "run"
+def run_dir(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
+    """A finished run, beside `tiny`."""
+    return moved(once(tmp_path_factory, "damped", lambda root: train_tiny(root, "category.t=100")) / "run", tmp_path)
 
 
 def test_reproduces_the_numbers_of_training_and_leaves_them_alone(run_dir: Path) -> None:
@@ -53,25 +51,32 @@ def test_reproduces_the_numbers_of_training_and_leaves_them_alone(run_dir: Path)
     assert written.stem == "squared-k5-n2-t100-contrast0.01"
 
 
-def test_every_key_counts_and_the_network_runs_once(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def batches() -> Iterator[list[int]]:
+    """How many images each batch had that a network has seen."""
+    seen: list[int] = []
+
+    def count(module: nn.Module, images: tuple[Tensor, ...]) -> None:
+        if isinstance(module, SDCAutoencoder):
+            seen.append(len(images[0]))
+
+    hook = register_module_forward_pre_hook(count)
+    yield seen
+    hook.remove()
+
+
+def test_every_key_counts_and_the_network_runs_once(run_dir: Path, batches: list[int]) -> None:
     first = evaluate(compose_evaluate(f"run_dir={run_dir}"))
-    calls = 0
-    predict = lightning.Trainer.predict
-
-    def counted(self: lightning.Trainer, *args: object, **kwargs: object) -> object:
-        nonlocal calls
-        calls += 1
-        return predict(self, *args, **kwargs)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(lightning.Trainer, "predict", counted)
+    once_through = [2, 4, 4]  # the held-out images and the test images
+    assert batches == once_through
     for change in ("score.k=7", "score.n=0", "score.t=0", "score/image_score=sum"):
         metrics = evaluate(compose_evaluate(f"run_dir={run_dir}", change))
         key = change.split("=")[0].split("/")[-1].removeprefix("score.")
         assert metrics[key] != first[key]
         assert (metrics["pixel_auroc"], metrics["image_auroc"]) != (first["pixel_auroc"], first["image_auroc"])
-    assert calls == 0
+    assert batches == once_through
     ssim = evaluate(compose_evaluate(f"run_dir={run_dir}", "score.residual=ssim", "name=mine"))
-    assert calls == 1
+    assert batches == 2 * once_through
     assert ssim["pixel_auroc"] != first["pixel_auroc"]
     assert json.loads((run_dir / "evaluation" / "mine.json").read_text()) == ssim
     # Other weights, other residuals.
@@ -79,7 +84,7 @@ def test_every_key_counts_and_the_network_runs_once(run_dir: Path, monkeypatch: 
     checkpoint["state_dict"]["model.decoder.9.bias"] += 1
     torch.save(checkpoint, run_dir / "best.ckpt")
     assert evaluate(compose_evaluate(f"run_dir={run_dir}"))["pixel_auroc"] != first["pixel_auroc"]
-    assert calls == 2
+    assert batches == 3 * once_through
 
 
 def test_images_that_have_moved(run_dir: Path, tiny: Path, tmp_path: Path) -> None:

@@ -20,10 +20,12 @@ from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
+from fae.cli.schema import register
 from fae.module import FilteringAutoencoder
 from fae.train import train
 from fae.types import Batch
 from tests.conftest import REAL, compose_tiny, compose_train, with_real_images, write_tiny
+from tests.processes import Forked
 
 Build = Callable[..., DictConfig]
 pytestmark = pytest.mark.usefixtures("unpainted")
@@ -41,16 +43,6 @@ class At(Callback):
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         if trainer.global_step == self.step:
             self.action()
-
-
-def with_callback(monkeypatch: pytest.MonkeyPatch, callback: Callback) -> None:
-    """Add a callback to the trainers that `train` builds, without a trace in the configuration."""
-    original = lightning.Trainer.__init__
-
-    def init(self: lightning.Trainer, *arguments: Any, callbacks: Any = None, **keys: Any) -> None:
-        original(self, *arguments, callbacks=[callback, *(callbacks or [])], **keys)
-
-    monkeypatch.setattr(lightning.Trainer, "__init__", init)
 
 
 def weights(run: Path, name: str) -> dict[str, torch.Tensor]:
@@ -136,15 +128,13 @@ def test_stopped_and_resumed_equals_uninterrupted(
     signum: int,
     whole: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     cfg = compose_tiny(whole.parent / "tiny", tmp_path / "stopped")
     handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
-    with monkeypatch.context() as patch:
-        with_callback(patch, At(step, lambda: signal.raise_signal(signum)))
-        with pytest.raises(SystemExit) as stopped:
-            train(cfg, command=["--config-dir", "own", "experiment=quick", "run_dir=x"])
+    words = ["--config-dir", "own", "experiment=quick", "run_dir=x"]
+    with pytest.raises(SystemExit) as stopped:
+        train(cfg, command=words, watching=[At(step, lambda: signal.raise_signal(signum))])
     assert stopped.value.code == 128 + signum
     resume = f"{sys.executable} -m fae.train --config-dir own experiment=quick run_dir={tmp_path / 'stopped'}"
     assert resume in capsys.readouterr().out
@@ -156,52 +146,32 @@ def test_stopped_and_resumed_equals_uninterrupted(
     assert_equal_runs(whole, run)
 
 
-KILLED = """
-import os, signal, sys
-import torch
-from omegaconf import OmegaConf
-from tests.test_train import At, with_callback
-import lightning, pytest
-from fae.cli.schema import register
-from fae.module import FilteringAutoencoder
-from fae.train import train
-from fae.types import Batch
-register()
-torch.set_num_threads(int(sys.argv[3]))
-patch = pytest.MonkeyPatch()
-with_callback(patch, At(int(sys.argv[2]), lambda: os.kill(os.getpid(), signal.SIGKILL)))
-train(OmegaConf.load(sys.argv[1]))
-"""
+def train_and_die(cfg: DictConfig, step: int, threads: int) -> None:
+    register()
+    torch.set_num_threads(threads)
+    train(cfg, watching=[At(step, lambda: os.kill(os.getpid(), signal.SIGKILL))])
 
 
 # With last.ckpt every three steps: lost steps inside a stage, and across the change of stage after step 8.
 @pytest.mark.parametrize("step", [5, 10])
-def test_killed_and_resumed_equals_uninterrupted(step: int, tiny_config: Build, tmp_path: Path) -> None:
-    every = "callback.last.every_n_steps=3"
-    train(tiny_config("whole", every))
-    stored = tmp_path / "cfg.yaml"
-    OmegaConf.save(tiny_config("killed", every), stored, resolve=True)
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(stored), str(step), str(torch.get_num_threads())],
-        cwd=Path(__file__).parents[1],
-        check=False,
-        capture_output=True,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-2000:]
+def test_killed_and_resumed_equals_uninterrupted(step: int, whole: Path, tmp_path: Path, forked: Forked) -> None:
     run = tmp_path / "killed"
+    cfg = compose_tiny(whole.parent / "tiny", run, "callback.last.every_n_steps=3")
+    with forked.running(train_and_die, cfg, step, torch.get_num_threads()) as process:
+        process.join(120)
+        assert process.exitcode == -signal.SIGKILL
     assert torch.load(run / "last.ckpt", weights_only=True)["global_step"] < step
-    train(tiny_config("killed", every))
-    assert_equal_runs(tmp_path / "whole", run)
+    train(cfg)
+    assert_equal_runs(whole, run)
 
 
 def test_a_run_may_move_and_show_less_between_stop_and_resume(
     tiny_config: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The best value so far is part of the state, wherever the folder lies."""
-    with monkeypatch.context() as patch:
-        with_callback(patch, At(9, lambda: signal.raise_signal(signal.SIGTERM)))
-        with pytest.raises(SystemExit):
-            train(tiny_config("here", "data.crop_sizes=[32]"))
+    stop = At(9, lambda: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(SystemExit):
+        train(tiny_config("here", "data.crop_sizes=[32]"), watching=[stop])
     (tmp_path / "here").rename(tmp_path / "there")
     state = torch.load(tmp_path / "there" / "last.ckpt", weights_only=True)["callbacks"]
     (key,) = (key for key in state if key.startswith("BestCheckpoint"))
