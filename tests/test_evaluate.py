@@ -20,7 +20,7 @@ from fae.model.autoencoder import SDCAutoencoder
 from fae.score.score import image_scores
 from fae.score.threshold import Thresholds
 from fae.train import train
-from tests.conftest import compose_command, moved, once, train_tiny, write_tiny
+from tests.conftest import SHORT, compose_command, moved, once, train_tiny, write_tiny
 
 Build = Callable[..., DictConfig]
 pytestmark = pytest.mark.usefixtures("unpainted")
@@ -201,7 +201,7 @@ def test_selection_without_defects_never_looks_at_the_test_images(run_dir: Path,
 
 def test_an_ensemble_is_the_pixelwise_maximum(run_dir: Path, tiny_config: Build, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    train(tiny_config("other", "objective=amplify"))
+    train(tiny_config("other", "objective=amplify", *SHORT))
     alone = [Scored.open(folder, compose_evaluate(f"run_dir={folder}")) for folder in (run_dir, other)]
     normals, maps = together(alone, "none")
     torch.testing.assert_close(maps, torch.maximum(alone[0].maps()[1], alone[1].maps()[1]), rtol=0, atol=0)
@@ -222,7 +222,7 @@ def test_an_ensemble_is_the_pixelwise_maximum(run_dir: Path, tiny_config: Build,
     assert twice["pixel_auroc"] == single["pixel_auroc"]
     with pytest.raises(ValueError, match=r"ensemble_scale \(='loud'\) must be none"):
         evaluate(compose_evaluate(f"run_dir={run_dir}", both, "ensemble_scale=loud"))
-    train(tiny_config("seeded", "seed=1"))
+    train(tiny_config("seeded", "seed=1", *SHORT))
     with pytest.raises(ValueError, match="seeded has learned from images that .* holds out; train both with one seed"):
         evaluate(compose_evaluate(f"run_dir={run_dir}", f"ensemble=[{run_dir},{tmp_path / 'seeded'}]"))
 
@@ -251,7 +251,7 @@ def test_thresholds_from_other_normal_images_and_from_folds(
     scores = evaluate(compose_evaluate(f"run_dir={run_dir}", "threshold.image_rate=0.34"))
     assert scores["image_threshold"] != metrics["image_threshold"]
     for fold in range(3):
-        train(tiny_config(f"fold{fold}", "data.folds=3", f"data.fold={fold}"))
+        train(tiny_config(f"fold{fold}", "data.folds=3", f"data.fold={fold}", *SHORT))
     folds = ",".join(str(tmp_path / f"fold{fold}") for fold in range(3))
     metrics = evaluate(
         compose_evaluate(

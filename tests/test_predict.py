@@ -14,7 +14,7 @@ import fae
 from fae.detector import Detection, Detector
 from fae.predict import predict
 from fae.train import train
-from tests.conftest import compose_command, compose_tiny, moved, once, textured, write_tiny
+from tests.conftest import SHORT, compose_command, compose_tiny, moved, once, textured, write_tiny
 from tests.processes import Forked, main_of
 
 Build = Callable[..., DictConfig]
@@ -295,8 +295,7 @@ def test_without_thresholds_it_scores_and_says_what_is_missing(
 
 def test_images_of_another_size_than_those_of_training(tiny_config: Build, tiny: Path, tmp_path: Path) -> None:
     """Without data.image_size the scale of a picture is its own: nothing is resized behind the user's back."""
-    short = ("trainer.max_steps=2", "trainer.val_check_interval=1")
-    train(tiny_config("own", "data.image_size=null", "category.t=50", *short))
+    train(tiny_config("own", "data.image_size=null", "category.t=50", *SHORT))
     detector = fae.load(tmp_path / "own")
     image = textured(np.random.default_rng(0), 40, 32)
     with pytest.raises(ValueError, match=r"has 40×32 pixels, those of training 32×32 .* use size=native"):

@@ -24,7 +24,7 @@ from fae.cli.schema import register
 from fae.module import FilteringAutoencoder
 from fae.train import train
 from fae.types import Batch
-from tests.conftest import REAL, compose_tiny, compose_train, with_real_images, write_tiny
+from tests.conftest import REAL, SHORT, compose_tiny, compose_train, with_real_images, write_tiny
 from tests.processes import Forked
 
 Build = Callable[..., DictConfig]
@@ -194,8 +194,8 @@ def constant(value: float) -> Callable[..., None]:
 
 
 def test_other_images_are_another_run(tiny: Path, tiny_config: Build, tmp_path: Path) -> None:
-    train(tiny_config("run", "trainer.max_steps=2", "trainer.val_check_interval=1"))
-    again = tiny_config("run", "trainer.max_steps=2", "trainer.val_check_interval=1")
+    train(tiny_config("run", *SHORT))
+    again = tiny_config("run", *SHORT)
     moved = tmp_path / "moved" / "tiny"
     shutil.copytree(tiny, moved)
     again.data.root = str(moved)
@@ -207,10 +207,9 @@ def test_other_images_are_another_run(tiny: Path, tiny_config: Build, tmp_path: 
 
 def test_two_processes_cannot_share_a_run(tiny_config: Build, tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()
-    short = ("trainer.max_steps=2", "trainer.val_check_interval=1")
     with FileLock(tmp_path / "shared" / ".lock"), pytest.raises(ValueError, match="is in use by another process"):
-        train(tiny_config("shared", *short))
-    assert train(tiny_config("shared", *short))["steps"] == 2
+        train(tiny_config("shared", *SHORT))
+    assert train(tiny_config("shared", *SHORT))["steps"] == 2
 
 
 def test_what_the_trainer_cannot_do_leaves_nothing(tiny_config: Build, tmp_path: Path) -> None:
@@ -303,7 +302,7 @@ def test_what_is_missing_is_undefined_not_half(
     prepare: Callable[[Path], None], image: str | None, pixel: str | None, tiny: Path, tiny_config: Build
 ) -> None:
     prepare(tiny)
-    metrics = train(tiny_config("partial", "trainer.max_steps=2", "trainer.val_check_interval=1"))
+    metrics = train(tiny_config("partial", *SHORT))
     for name, reason in (("image_auroc", image), ("pixel_auroc", pixel)):
         assert (metrics[name] is None) == (reason is not None)
         if name == "pixel_auroc":
@@ -314,7 +313,7 @@ def test_what_is_missing_is_undefined_not_half(
 def test_a_defect_type_may_be_called_threshold(tiny: Path, tiny_config: Build) -> None:
     for folder in ("test", "ground_truth"):
         (tiny / folder / "square").rename(tiny / folder / "threshold")
-    metrics = train(tiny_config("named", "trainer.max_steps=2", "trainer.val_check_interval=1"))
+    metrics = train(tiny_config("named", *SHORT))
     for kind in ("image", "pixel"):
         assert metrics[f"{kind}_best_f1_threshold"] == metrics[f"{kind}_best_f1"], "the only defect type"
         assert metrics[f"{kind}_threshold_of_best_f1_threshold"] == metrics[f"{kind}_threshold_of_best_f1"]
@@ -337,7 +336,7 @@ def test_odd_sizes_train(size: str, tiny_config: Build) -> None:
 
 def test_the_kind_of_residual_changes_the_scores(tiny_config: Build, tmp_path: Path) -> None:
     kinds = ("squared", "ssim", "darker", "brighter")
-    runs = [train(tiny_config(kind, f"score.residual={kind}")) for kind in kinds]
+    runs = [train(tiny_config(kind, f"score.residual={kind}", *SHORT)) for kind in kinds]
     assert tuple(run["residual"] for run in runs) == kinds
     assert len({(tmp_path / kind / "scores.csv").read_text() for kind in kinds}) == len(kinds)
     assert len({run["pixel_auroc"] for run in runs}) == len(kinds)
@@ -345,7 +344,7 @@ def test_the_kind_of_residual_changes_the_scores(tiny_config: Build, tmp_path: P
 
 def test_noise_changes_the_training_not_the_evaluation(tiny_config: Build, tmp_path: Path) -> None:
     for name, sigma in (("quiet", 0.0), ("noisy", 0.1)):
-        train(tiny_config(name, f"data.noise_sigma={sigma}", "objective=amplify"))
+        train(tiny_config(name, f"data.noise_sigma={sigma}", "objective=amplify", *SHORT))
     first, second = weights(tmp_path / "quiet", "last.ckpt"), weights(tmp_path / "noisy", "last.ckpt")
     assert not all(torch.equal(first[key], second[key]) for key in first)
 
@@ -380,7 +379,7 @@ def test_online_without_network_goes_offline(
     tiny_config: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "online")
-    train(tiny_config("unplugged", "trainer.max_steps=2", "trainer.val_check_interval=1"))
+    train(tiny_config("unplugged", *SHORT))
     assert "127.0.0.1 cannot be reached" in caplog.text
     assert "this run logs OFFLINE" in caplog.text
     assert list((tmp_path / "unplugged" / "wandb").glob("offline-run-*"))
@@ -388,7 +387,7 @@ def test_online_without_network_goes_offline(
 
 def test_sweep_folders_are_named_by_their_configuration(tiny_config: Build, tmp_path: Path) -> None:
     def one(lam: float) -> DictConfig:
-        cfg = tiny_config("x", "trainer.max_steps=2", "trainer.val_check_interval=1", f"objective.lam={lam}")
+        cfg = tiny_config("x", *SHORT, f"objective.lam={lam}")
         cfg.run_dir = None
         return cfg
 

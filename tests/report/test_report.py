@@ -31,7 +31,7 @@ from fae.report.paper import compare, missing, paper
 from fae.report.plots import plots
 from fae.report.runs import read_sweep
 from fae.train import train
-from tests.conftest import compose_command
+from tests.conftest import SHORT, compose_command
 
 Build = Callable[..., DictConfig]
 
@@ -482,9 +482,8 @@ def browser(profile: Path) -> Iterator[webdriver.Chrome]:
 def test_the_page_of_a_true_sweep_in_a_browser(tiny_config: Build, tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
     for lam, seed in ((0.1, 0), (0.1, 1), (0.9, 0)):
-        short = ("trainer.max_steps=2", "trainer.val_check_interval=1", "pictures=6")
         fine = "trainer.precision=32-true"  # by bf16 two steps are the same for both λ
-        cfg = tiny_config("x", *short, fine, f"objective.lam={lam}", f"seed={seed}")
+        cfg = tiny_config("x", *SHORT, "pictures=6", fine, f"objective.lam={lam}", f"seed={seed}")
         cfg.run_dir = None
         train(cfg, str(sweep), [f"objective.lam={lam}", f"seed={seed}"])
     (sweep / "torn").mkdir()

@@ -19,13 +19,11 @@ import fae
 from fae.callback.reconstructions import KEY, Reconstructions, draw
 from fae.train import train
 from fae.types import Batch
-from tests.conftest import Inspect, compose_tiny, history, write_tiny
+from tests.conftest import SHORT, Inspect, compose_tiny, history, write_tiny
 from tests.test_train import At, assert_equal_runs
 
 Build = Callable[..., DictConfig]
 Records = list[dict[str, Any]]
-
-SHORT = ("trainer.max_steps=2", "trainer.val_check_interval=1")
 
 
 @pytest.fixture(scope="module")
