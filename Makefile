@@ -1,17 +1,25 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-STAMP := $(VENV)/.installed
+INSTALL := $(PYTHON) -m pip install --quiet --constraint requirements.lock --editable
+BASE := $(VENV)/.base
+ALL := $(VENV)/.all
 
-.PHONY: install train test test-slow rivals rivals-test slurm-test browser lint type check golden lock clean
+.PHONY: install train test test-slow rivals rivals-test slurm-test browser docs lint type check golden lock clean
 
-install: $(STAMP)
+install: $(ALL)  ## the base and every extra
 
-$(STAMP): pyproject.toml requirements.lock
-	test -x $(PYTHON) || python3 -m venv $(VENV)
-	$(PYTHON) -m pip install --quiet --constraint requirements.lock --editable '.[dev]'
+$(PYTHON):
+	python3 -m venv $(VENV)
+
+$(BASE): pyproject.toml requirements.lock | $(PYTHON)
+	$(INSTALL) .
 	touch $@
 
-train: install  ## the quick run on the default data
+$(ALL): pyproject.toml requirements.lock | $(PYTHON)
+	$(INSTALL) '.[all]'
+	touch $(BASE) $@
+
+train: $(BASE)  ## the quick run on the default data, which needs the base alone
 	$(PYTHON) -m fae.train experiment=quick category=wood objective=amplify
 
 test: install browser lint type
@@ -20,8 +28,11 @@ test: install browser lint type
 test-slow: install
 	$(PYTHON) -m pytest -m slow -rs
 
-browser:  ## the test of the report's page drives it
-	-command -v chromedriver > /dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium chromium-driver; }
+browser:  ## Chromium and its driver, for the tests marked `browser`: installed on Debian, where they are missing
+	@command -v chromedriver > /dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium chromium-driver; } || { echo 'make test needs chromium and chromedriver on the PATH; install them (Debian, as root: apt-get install chromium chromium-driver)' >&2; exit 1; }
+
+docs: install  ## the site of README.md and docs/, into site/html
+	$(PYTHON) docs/build.py
 
 rivals:  ## anomalib in an environment of its own, for experiments/rivals
 	test -x .venv-rivals/bin/python || python3 -m venv .venv-rivals
@@ -49,4 +60,4 @@ lock: install  ## pin what is installed now
 	$(PYTHON) -m pip freeze --exclude-editable | sed 's/+cpu//' > requirements.lock
 
 clean:
-	rm -rf $(VENV) .venv-rivals dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-rivals dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis

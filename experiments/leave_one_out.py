@@ -1,9 +1,9 @@
-"""Choose a setting for each set by what serves the other sets best, and print what it gives on the set left out.
+"""Chooses a setting for each set by the other sets alone, and prints what it gives on the set left out.
 
-python experiments/leave_one_out.py experiments/corruption/smoothing.csv k,n pixel_auroc
+python -m experiments.leave_one_out experiments/corruption/residual.csv residual,k,n pixel_auroc
 
-A default that is chosen by test images can only be judged on images that had no say in the choice. The last row is the
-default: the setting that is best over all sets; its figures above are not what the left-out sets saw.
+A default that was chosen by test images can only be judged on images that had no say in the choice. The table shows
+every setting on every set; the lines below it show each set with the setting that the other sets chose.
 """
 
 import argparse
@@ -18,7 +18,7 @@ Setting = tuple[str, ...]
 
 
 def read(path: Path, columns: list[str], measure: str) -> dict[Setting, dict[str, float]]:
-    """Setting to set to the mean over its seeds, for the settings that every set has."""
+    """Maps a setting and a set to the mean over its seeds, for the settings that every set has."""
     values: dict[Setting, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     with path.open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -32,15 +32,15 @@ def read(path: Path, columns: list[str], measure: str) -> dict[Setting, dict[str
 
 
 def best(table: dict[Setting, dict[str, float]], sets: list[str]) -> Setting:
-    """The setting with the highest mean over some sets."""
+    """The setting with the highest mean over the given sets."""
     return max(table, key=lambda setting: fmean(table[setting][name] for name in sets))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("path", type=Path, help="a CSV file, a row for each set, seed and setting")
-    parser.add_argument("columns", help="what a setting consists of, with commas between")
-    parser.add_argument("measure", help="the column to judge by; more is better")
+    parser.add_argument("path", type=Path, help="a CSV file with a row for each set, seed and setting")
+    parser.add_argument("columns", help="the columns that make up a setting, separated by commas")
+    parser.add_argument("measure", help="the column to judge by; a higher value is better")
     asked = parser.parse_args()
     columns = asked.columns.split(",")
     table = read(asked.path, columns, asked.measure)

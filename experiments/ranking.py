@@ -1,4 +1,4 @@
-"""AUROC of scores that lie beside their labels."""
+"""AUROC from scores and labels in one order."""
 
 import numpy as np
 
@@ -6,6 +6,6 @@ from fae.metric.auroc import auroc
 
 
 def ranked(scores: np.ndarray, positive: np.ndarray) -> float:
-    """`(N,)` both, positive bool; NaN where a class is missing."""
+    """AUROC of `scores` `(N,)` against `positive` `(N,)` bool; NaN if a class is missing."""
     value = auroc(scores[~positive].astype(np.float32), scores[positive].astype(np.float32))
     return float("nan") if value is None else value

@@ -1,6 +1,6 @@
-"""Collect the finished runs below some folders into one CSV file, a row a run.
+"""Collects the finished runs below some folders into one CSV file with a row for each run.
 
-python experiments/table.py multirun/quick experiments/quick/results.csv
+python -m experiments.table multirun/quick experiments/quick/results.csv
 """
 
 import argparse
@@ -26,7 +26,7 @@ COLUMNS = [
 
 
 def row(path: Path) -> dict[str, object]:
-    """A run's metrics, rounded."""
+    """The metrics in a JSON file, with floats rounded to four digits."""
     metrics = json.loads(path.read_text())
     return {key: round(value, 4) if isinstance(value, float) else value for key, value in metrics.items()}
 
@@ -35,7 +35,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--evaluations", action="store_true", help="what fae.evaluate wrote, instead of the runs' own")
+    parser.add_argument(
+        "--evaluations", action="store_true", help="collect what fae.evaluate wrote instead of the runs' own metrics"
+    )
     asked = parser.parse_args()
     pattern = "*/evaluation/*.json" if asked.evaluations else "*/metrics.json"
     rows = [row(path) for folder in asked.folders for path in sorted(folder.glob(pattern))]

@@ -1,30 +1,26 @@
 """A finished run as a detector: an image in; map, score and decision out. Needs neither its data set nor a trainer."""
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
 from hydra.utils import instantiate
 from numpy.typing import NDArray
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from torch import Tensor
 
 from fae.data.fit import fit
 from fae.image import Array, read_image
-from fae.machine.atomic import whole
 from fae.model.autoencoder import SDCAutoencoder
 from fae.model.tiled import check_tile, reconstruct_overlapping, reconstruct_tiled
-from fae.run.build import build_module, checkpoint_of, load_checkpoint
+from fae.run.calibrated import DETECTOR, digest, read_detector
 from fae.run.folder import finished_config
+from fae.run.network import build_network, load_weights
 from fae.score.score import Score, image_scores
 
-DETECTOR = "detector.pt"
-_FORMAT = 1
 SIZES = ("run", "native")
 
 
@@ -38,40 +34,6 @@ class Detection(NamedTuple):
     """Whether the score exceeds the threshold; None where there is no threshold."""
     mask: NDArray[np.bool_] | None
     """`(H, W)`, where the map exceeds the threshold for pixels; None where there is none."""
-
-
-def save_detector(
-    path: Path,
-    cfg: DictConfig,
-    run_dir: Path,
-    score: Score,
-    image_size: Sequence[int],
-    thresholds: tuple[float | None, float | None],
-    colour_limit: float,
-) -> None:
-    """Write what a run's weights need besides, to score an image: plain values and tensors, no pickled code.
-
-    Args:
-        path: of the file.
-        cfg: the run's configuration, with the score that was calibrated.
-        run_dir: the run's folder, whose checkpoint this belongs to.
-        score: calibrated.
-        image_size: `(height, width)` of the maps.
-        thresholds: of images and of pixels, None where there is none.
-        colour_limit: value of the brightest colour in pictures.
-    """
-    state = {
-        "format": _FORMAT,
-        "checkpoint": _digest(checkpoint_of(run_dir)),
-        "score": OmegaConf.to_container(cfg.score, resolve=True),
-        "damping": score.damping,
-        "level": score.image_score.level,
-        "image_size": list(image_size),
-        "thresholds": list(thresholds),
-        "colour_limit": colour_limit,
-    }
-    with whole(path) as draft:
-        torch.save(state, draft)
 
 
 class Detector:
@@ -128,7 +90,7 @@ class Detector:
         pixels = read_image(Path(image)) if isinstance(image, str | Path) else _as_rgb(image)
         fitted, content = self._fit(pixels)
         batch = torch.tensor(fitted).permute(2, 0, 1)[None].float() / 255
-        residual = self.score.residual_map(batch, self.reconstruct(batch))
+        residual = self.score.residual(batch, self.reconstruct(batch))
         inside = torch.zeros(1, 1, *fitted.shape[:2], dtype=torch.bool)
         inside[..., : content[0], : content[1]] = True
         maps = self.score.anomaly_map(residual) * inside
@@ -180,27 +142,15 @@ def load(
     folder = Path(run_dir)
     cfg = finished_config(folder)
     path = folder / DETECTOR if evaluation is None else folder / "evaluation" / f"{evaluation}.pt"
-    again = f"python -m fae.evaluate run_dir={folder} name=again writes one, for evaluation=again"
-    if not path.is_file():
-        raise FileNotFoundError(f"no {path}; {again}")
     if tile is not None:
         check_tile(tile, overlap or 0)
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        known = state["format"] == _FORMAT
-    except (RuntimeError, KeyError, TypeError, EOFError, UnpicklingError) as error:
-        raise ValueError(f"{path} is no detector ({type(error).__name__}); {again}") from error
-    if not known:
-        raise ValueError(f"{path} has format {state['format']}, this version reads {_FORMAT}; {again}")
-    if state["checkpoint"] != _digest(checkpoint_of(folder)):
-        raise ValueError(f"{path} belongs to other weights than {checkpoint_of(folder)}; {again}")
+    state = read_detector(path, folder)
     score: Score = instantiate(OmegaConf.create(state["score"]), _convert_="all")
     score.damping, score.image_score.level = state["damping"], state["level"]
-    module = build_module(cfg, score)
-    load_checkpoint(module, cfg, folder)
+    network = build_network(cfg)
+    load_weights(network, cfg, folder)
     place = _place(device)
-    module.to(place).eval()
-    network = module.model
+    network.to(place)
     if tile is None and overlap is not None:
         raise ValueError(f"overlap (={overlap}) needs tile, the side of a tile; or leave both out")
     if tile is not None and overlap is None and not isinstance(network, SDCAutoencoder):
@@ -211,11 +161,12 @@ def load(
         with torch.inference_mode(), torch.autocast(place.type, torch.bfloat16, enabled=half):
             there = image.to(place, memory_format=torch.channels_last)
             if tile is None:
-                found: Tensor = module(there)
+                found: Tensor = network(there)
             elif overlap is None:
+                assert isinstance(network, SDCAutoencoder)
                 found = reconstruct_tiled(network, there, tile)
             else:
-                found = reconstruct_overlapping(module, there, tile, overlap)
+                found = reconstruct_overlapping(network, there, tile, overlap)
             return found.cpu()
 
     own_size = cfg.data.image_size is None
@@ -228,7 +179,7 @@ def load(
         None if own_size else cfg.data.aspect,
         (image_threshold, pixel_threshold),
         state["colour_limit"],
-        _digest(path),
+        digest(path),
         size,
     )
 
@@ -240,10 +191,6 @@ def _place(device: str) -> torch.device:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device (={device}) cannot be used here; use cpu, or cuda where there is one") from error
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def _as_rgb(image: Array) -> Array:

@@ -1,7 +1,6 @@
 """`python -m fae.evaluate`: score finished runs again, by other k, n, t, residuals, image scores or thresholds."""
 
 import hashlib
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,15 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from fae.cli import command as cli
-from fae.detector import save_detector
-from fae.evaluation.finished_run import FOLDER, Scored, pooled, together
+from fae.evaluation.ensemble import pooled, together
+from fae.evaluation.finish import Maps, finish, write_detector, write_evaluation
+from fae.evaluation.finished_run import FOLDER, Scored
 from fae.evaluation.measure import Normals, summary
-from fae.evaluation.measure import evaluate as measure
-from fae.evaluation.search import Grid, Labelled, Setting, best, plot, table, write_csv
-from fae.machine.atomic import write_text
-from fae.picture.heatmap import colour_limit
-from fae.picture.pages import write_pictures
+from fae.evaluation.search import Grid, Labelled, Setting, best
+from fae.evaluation.search_page import plot, table, write_csv
+from fae.machine.lock import locked
 from fae.picture.sheet import write_sheet
-from fae.run.build import facts
-from fae.run.folder import locked
+from fae.score.score import calibrate_image_score
 
 SELECTIONS = ("validation", "oracle")
 
@@ -56,7 +53,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         members = [run] if cfg.ensemble is None else [Scored.open(Path(name), cfg) for name in cfg.ensemble]
         held_out, maps = together(members, cfg.ensemble_scale)
         image_score = run.score.image_score
-        image_score.calibrate(held_out.anomaly_map[held_out.content].view(1, 1, 1, -1))
+        calibrate_image_score(image_score, held_out.anomaly_map, held_out.content)
         calibration = None
         if cfg.calibration.root is not None:
             calibration = run.normals(Path(cfg.calibration.root))
@@ -65,26 +62,24 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
             for fold in folds:
                 fold.set(Setting(run.score.k, run.score.n, run.score.t), None)
             calibration = pooled(folds, run)
-        thresholds = instantiate(run.cfg.threshold, _convert_="all")
-        result = measure(image_score, maps, run.data, thresholds, held_out, calibration, run.cfg.engine)
-        metrics = facts(run.cfg, run.data, run.score) | result.metrics | run.checkpoint | run.where
+        every = Maps(held_out, maps, calibration)
+        others = run.checkpoint | run.where
         if run.protocol is not None:
-            metrics["protocol"] = run.protocol
+            others["protocol"] = run.protocol
         if calibration is not None:
             source = cfg.calibration.root or ", ".join(cfg.calibration.runs)
-            metrics["calibration"] = f"thresholds from normal images of {source}"
+            others["calibration"] = f"thresholds from normal images of {source}"
+        if cfg.ensemble is not None:
+            others |= {"ensemble": list(cfg.ensemble), "ensemble_scale": cfg.ensemble_scale}
+        finished = finish(run.cfg, run.data, run.score, every, others)
         name = cfg.name or _name(run, cfg)
         detector = folder / f"{name}.pt"
         if cfg.ensemble is None:
-            limit = colour_limit(maps if len(maps) else held_out.anomaly_map)
-            both = (result.image_threshold, result.pixel_threshold)
-            save_detector(detector, run.cfg, run_dir, run.score, maps.shape[-2:], both, limit)
+            write_detector(detector, run.cfg, run_dir, run.score, every, finished.result)
         else:
-            metrics |= {"ensemble": list(cfg.ensemble), "ensemble_scale": cfg.ensemble_scale}
             detector.unlink(missing_ok=True)
-        write_pictures(folder, f"{name}-", f"{run.data.index.dataset}, {name}", result, run.data)
-        path = folder / f"{name}.json"
-        write_text(path, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+        path = write_evaluation(folder, name, finished)
+    metrics = finished.metrics
     print(f"{summary(metrics)}\nresults in {path}", flush=True)
     return metrics
 
@@ -131,6 +126,7 @@ def _choose(grid: Grid, run: Scored, select: str | None) -> tuple[Setting, str |
     if select == "validation":
         damaged = Labelled(*run.damaged, data.val.content.repeat(data.val_corruptions, 1, 1, 1))
     rows = grid.sweep(
+        run.score.residual,
         run.score.image_score,
         Normals(residual.val, data.val.content),
         damaged,
@@ -144,9 +140,9 @@ def _choose(grid: Grid, run: Scored, select: str | None) -> tuple[Setting, str |
         chosen["validation"] = best(rows, "val_pixel_auroc")
     if any(math.isfinite(row.pixel_auroc) for row in rows):
         chosen["oracle"] = best(rows, "pixel_auroc")
-    stem = f"grid-{run.score.residual}-{run.image_score_name}" + (f"-{select}" if select else "")
+    stem = f"grid-{run.score.residual.name}-{run.image_score_name}" + (f"-{select}" if select else "")
     write_csv(rows, run.run_dir / FOLDER / f"{stem}.csv")
-    title = f"{data.index.dataset}, {run.score.residual} residual, {run.score.image_score.name}"
+    title = f"{data.index.dataset}, {run.score.residual.name} residual, {run.score.image_score.name}"
     write_sheet(plot(rows, chosen, title), run.run_dir / FOLDER / f"{stem}.png")
     Console().print(table(rows, chosen))
     if select is None:

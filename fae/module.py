@@ -10,8 +10,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric
 
 from fae.metric.streaming import StreamingPixelMetrics
-from fae.score.residual import residual_map
-from fae.types import Batch, Images, Losses, Objective
+from fae.types import Batch, Images, Losses, Objective, Residual
 
 
 class Prediction(NamedTuple):
@@ -25,7 +24,7 @@ class Prediction(NamedTuple):
     """`(B,)` int64, positions in the split."""
 
 
-class FilteringAutoencoder(lightning.LightningModule):
+class AnomalyAutoencoder(lightning.LightningModule):
     """Wires model, objective and optimiser; holds no idea of its own.
 
     Args:
@@ -33,7 +32,7 @@ class FilteringAutoencoder(lightning.LightningModule):
         objective: see `fae.types.Objective`.
         optimizer: from parameters to an optimiser.
         scheduler: from an optimiser to a schedule that is stepped after every optimiser step.
-        residual: from images and reconstructions `(B, 3, H, W)` to residual maps `(B, 1, H, W)`.
+        residual: compares images with their reconstructions, see `fae.types.Residual`.
     """
 
     def __init__(
@@ -42,10 +41,10 @@ class FilteringAutoencoder(lightning.LightningModule):
         objective: Objective,
         optimizer: Callable[[Any], Optimizer],
         scheduler: Callable[[Optimizer], LRScheduler],
-        residual: Callable[[Tensor, Tensor], Tensor] = residual_map,
+        residual: Residual,
     ) -> None:
         super().__init__()
-        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = model
         self.objective = objective
         self.optimizer, self.scheduler = optimizer, scheduler
         self.residual = residual

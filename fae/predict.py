@@ -23,8 +23,8 @@ from fae.cli import command as cli
 from fae.detector import Detection, Detector, load
 from fae.image import images_in, read_image
 from fae.machine.atomic import whole, write_text
-from fae.picture.heatmap import colours, outline
-from fae.run.folder import locked
+from fae.machine.lock import locked
+from fae.picture.panel import outline, overlay
 
 BAD_FILES = 3
 """Exit code when some files could not be scored."""
@@ -154,10 +154,10 @@ def _picture(kind: str, image: NDArray[np.uint8], found: Detection, limit: float
         return Image.fromarray(found.anomaly_map)
     if kind == "mask":
         return None if found.mask is None else Image.fromarray(found.mask.astype(np.uint8) * 255)
-    _, overlay = colours(image, found.anomaly_map, limit)
+    over = overlay(image, found.anomaly_map, limit)
     if found.mask is not None:
-        outline(overlay, found.mask)
-    return Image.fromarray(overlay)
+        outline(over, found.mask)
+    return Image.fromarray(over)
 
 
 def _settings(cfg: DictConfig, detector: Detector, root: Path) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from fae.cli import command as cli
 from fae.cli.sweep import recorded, sweeping
-from fae.data.module import DataModule, Raw
+from fae.data.module import DataModule
+from fae.data.prepare import Raw
 from fae.picture.sheet import amplitude, contact_sheet, coverage, write_sheet
 from fae.run.identity import resolved
 from fae.tracking.session import safe_mode, start, wandb_run

@@ -3,12 +3,10 @@
 import hashlib
 import json
 import shlex
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import lightning
@@ -17,45 +15,31 @@ from hydra.types import RunMode
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback, Timer
 from lightning.pytorch.loggers.logger import DummyLogger
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from fae.callback.compiled import was_compiled
 from fae.cli import command as cli
+from fae.cli.extra import python
 from fae.cli.schema import register
 from fae.cli.sweep import recorded, sweeping
 from fae.data.module import DataModule
-from fae.detector import DETECTOR, save_detector
-from fae.evaluation.finish import write_results
-from fae.evaluation.measure import Normals, evaluate, summary
+from fae.evaluation.finish import Maps, finish, write_detector, write_run
+from fae.evaluation.measure import Normals, summary
 from fae.machine.allocator import keep_freed_memory
 from fae.machine.precision import best_precision
-from fae.machine.provenance import environment, git_commit
+from fae.machine.provenance import environment
 from fae.metric.pixel import check_engine
 from fae.parallel.processes import in_processes
-from fae.picture.heatmap import colour_limit
-from fae.run.build import build_module, build_trainer, facts, launched, load_checkpoint, predict, quiet
-from fae.run.folder import (
-    LAST,
-    METRICS,
-    Origin,
-    State,
-    claim,
-    locked,
-    new_run_dir,
-    state,
-    sweep_of,
-    take_weights,
-    trained_alike,
-)
-from fae.run.identity import objective_name, resolved, slug
+from fae.run.begin import begin
+from fae.run.build import build_module, build_trainer, launched, quiet
+from fae.run.calibrated import DETECTOR
+from fae.run.folder import LAST, METRICS, State, new_run_dir, state
+from fae.run.forward import predict
+from fae.run.identity import resolved
+from fae.run.network import load_weights
 from fae.score.score import Score
-from fae.score.threshold import Thresholds
-from fae.tracking.logger import ResumableWandbLogger
-from fae.tracking.session import safe_mode, start, wandb_run
-
-_PATIENCE_S = 60
+from fae.tracking.session import safe_mode
 
 
 def train(
@@ -111,8 +95,8 @@ def _train(
             return {}
     elif state(run_dir, cfg, data.index) is State.FINISHED:
         print(f"{run_dir} is finished; choose another run_dir to train again", flush=True)
-        finished: dict[str, Any] = json.loads((run_dir / METRICS).read_text())
-        return finished
+        before: dict[str, Any] = json.loads((run_dir / METRICS).read_text())
+        return before
 
     if not launched(trainer):
         arguments = (resolved(cfg), sweep_dir, list(command))
@@ -126,78 +110,48 @@ def _train(
     data.setup()
     lightning.seed_everything(cfg.seed, verbose=False)
     score: Score = instantiate(cfg.score, _convert_="all")
-    thresholds: Thresholds = instantiate(cfg.threshold, _convert_="all")
+    instantiate(cfg.threshold, _convert_="all")
+    instantiate(cfg.metric, _convert_="all")
     check_engine(cfg.engine)
     module = build_module(cfg, score)
     mode = safe_mode(cfg.logger.mode)
     words = [word for word in command if not word.startswith(("run_dir=", "sweep="))]
-    resume = shlex.join([_python(), "-m", "fae.train", *words, f"run_dir={run_dir}"])
+    resume = shlex.join([python(), "-m", "fae.train", *words, f"run_dir={run_dir}"])
 
     with ExitStack() as held:
         if trainer.is_global_zero:
-            origin, logger = _begin(held, cfg, data, run_dir, sweep_dir, mode, resume)
+            origin, logger = begin(held, cfg, data, run_dir, sweep_dir, mode, resume)
             trainer.logger = logger
         else:
             trainer.logger = DummyLogger()
         resumed = str(run_dir / LAST) if (run_dir / LAST).is_file() else None
         resumed = trainer.strategy.broadcast(resumed)  # the first process knows
         trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
-        checkpoint = load_checkpoint(module, cfg, run_dir)
+        checkpoint = load_weights(module.model, cfg, run_dir)
         val, test = predict(trainer, module, data)
         if not trainer.is_global_zero:
             return {}
         inside = data.val.content
         held_out = Normals(score.calibrate(val.residual, inside), inside)
-        maps = score.anomaly_map(test.residual)
-        result = evaluate(score.image_score, maps, data, thresholds, held_out, engine=cfg.engine)
-        metrics = facts(cfg, data, score) | result.metrics | checkpoint
-        metrics |= {
-            "overrides": words,
-            "weights_of": origin.weights_of,
-            "steps": trainer.global_step,
-            "seconds": round(timer.time_elapsed("train"), 3),
-            "compiled": was_compiled(trainer),
-            "git_commit": ", ".join(map(str, origin.git_commits)) if any(origin.git_commits) else None,
-        } | environment(trainer.strategy.root_device)
-        limit = colour_limit(maps if len(maps) else held_out.anomaly_map)
-        both = (result.image_threshold, result.pixel_threshold)
-        save_detector(run_dir / DETECTOR, cfg, run_dir, score, val.residual.shape[-2:], both, limit)
-        write_results(run_dir, metrics, result, test.reconstruction, data, cfg.pictures, logger, cfg.logger.log_model)
+        maps = Maps(held_out, score.anomaly_map(test.residual))
+        others = (
+            checkpoint
+            | {
+                "overrides": words,
+                "weights_of": origin.weights_of,
+                "steps": trainer.global_step,
+                "seconds": round(timer.time_elapsed("train"), 3),
+                "compiled": was_compiled(trainer),
+                "git_commit": ", ".join(map(str, origin.git_commits)) if any(origin.git_commits) else None,
+            }
+            | environment(trainer.strategy.root_device)
+        )
+        finished = finish(cfg, data, score, maps, others)
+        write_detector(run_dir / DETECTOR, cfg, run_dir, score, maps, finished.result)
+        write_run(run_dir, finished, test.reconstruction, data, cfg.pictures, logger, cfg.logger.log_model)
+    metrics = finished.metrics
     print(f"{summary(metrics)}\n{metrics['seconds']:.0f} s of training; results in {run_dir}", flush=True)
     return metrics
-
-
-def _begin(
-    held: ExitStack, cfg: DictConfig, data: DataModule, run_dir: Path, sweep_dir: str | None, mode: str, resume: str
-) -> tuple[Origin, ResumableWandbLogger]:
-    """Take a run's folder, find weights that are trained already, and start its W&B run; `held` ends it all."""
-    sweep = Path(sweep_dir) if sweep_dir is not None else sweep_of(run_dir)
-    group = sweep.resolve().name if sweep is not None else None
-    # A run of a sweep that was killed may take a moment to end.
-    held.enter_context(locked(run_dir, patience_s=0 if sweep is None else _PATIENCE_S))
-    held.enter_context(_stoppable(run_dir, resume, sweep is not None))
-    twin = held.enter_context(trained_alike(sweep, run_dir, cfg, data.index)) if sweep is not None else None
-    origin = claim(run_dir, cfg, data.index, git_commit(), group, twin)
-    if twin is not None:
-        take_weights(twin, run_dir)
-    held.enter_context(wandb_run(sweep or run_dir, Path(cfg.cache_dir)))
-    weights = f"; its weights are those of {twin.name}" if twin is not None else ""
-    print(f"run folder: {run_dir}{weights}\nif interrupted, go on with: {resume}", flush=True)
-    name = slug(cfg, data.index.dataset)
-    logger = start(
-        instantiate(cfg.logger, _partial_=True, _convert_="all"),
-        mode,
-        sweep or run_dir,
-        run_dir.name if run_dir.name.startswith(name) else f"{name}-{run_dir.name}",
-        [
-            *(data.index.dataset.split(":")[0], cfg.category.name, data.corruption.name),
-            *(objective_name(cfg), f"lam={cfg.objective.lam:g}", *cfg.tags),
-        ],
-        resolved(cfg),
-        group,
-        origin.wandb_id,
-    )
-    return origin, logger
 
 
 @record
@@ -209,32 +163,6 @@ def _in_process(plain: dict[str, Any], sweep_dir: str | None, command: list[str]
         return _train(OmegaConf.create(plain), sweep_dir, command)
     except cli.MENDABLE as error:
         raise ValueError(cli.explain(error)) from error
-
-
-def _python() -> str:
-    """The interpreter, as one would type it here."""
-    here, path = Path.cwd(), Path(sys.executable)
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
-
-
-@contextmanager
-def _stoppable(run_dir: Path, resume: str, in_sweep: bool) -> Iterator[None]:
-    """End on Ctrl-C and SIGTERM with the command that resumes; during a fit LastCheckpoint saves first."""
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        raise SIGTERMException(signum)
-
-    before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    except SIGTERMException as stopped:
-        kept = f"saved in {run_dir / LAST}" if (run_dir / LAST).is_file() else "nothing was trained yet"
-        how = "Repeat the command of the sweep, or go on with this run:" if in_sweep else "Go on with:"
-        print(f"\nstopped; {kept}. {how}\n  {resume}", flush=True)
-        raise SystemExit(128 + int(stopped.code or signal.SIGTERM)) from stopped
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
 
 
 def _task(cfg: DictConfig) -> None:

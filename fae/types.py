@@ -2,6 +2,8 @@
 
 from typing import NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 
@@ -37,9 +39,7 @@ class Losses(NamedTuple):
 
 
 class Objective(Protocol):
-    """A training objective."""
-
-    lam: float
+    """A training objective; one that weighs two terms calls its weight `lam`, the paper's λ."""
 
     def __call__(self, reconstruction: Tensor, clean: Tensor, corrupted: Tensor, corruption_mask: Tensor) -> Losses:
         """Images are `(B, 3, H, W)` in [0, 1], the mask `(B, 1, H, W)` in [0, 1]."""
@@ -62,6 +62,26 @@ class Corruption(Protocol):
             `corrupted` `(B, 3, H, W)` in [0, 1] and `corruption_mask` `(B, 1, H, W)` in [0, 1];
             they satisfy `corrupted == image` where the mask is 0.
         """
+        ...
+
+
+class Residual(Protocol):
+    """Compares images with their reconstructions, pixel by pixel."""
+
+    name: str
+
+    def __call__(self, image: Tensor, reconstruction: Tensor) -> Tensor:
+        """`(B, 3, H, W)` both, in [0, 1], to `(B, 1, H, W)`, >= 0; higher means more anomalous."""
+        ...
+
+
+class PixelMetric(Protocol):
+    """A measure of anomaly maps against ground truth, beside those of `fae.metric.pixel`."""
+
+    def __call__(
+        self, anomaly_map: NDArray[np.float32], mask: NDArray[np.bool_], judged: NDArray[np.bool_]
+    ) -> float | None:
+        """`(N, H, W)` each; pixels that are not `judged` do not count. None where it is undefined."""
         ...
 
 

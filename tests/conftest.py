@@ -146,8 +146,7 @@ def tiny_config(tiny: Path, tmp_path: Path) -> Callable[..., DictConfig]:
 @pytest.fixture
 def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the pages of an evaluation, which take half of the time of a tiny run and are shown elsewhere."""
-    for command in ("fae.evaluation.finish", "fae.evaluate"):
-        monkeypatch.setattr(f"{command}.write_pictures", lambda *_: [])
+    monkeypatch.setattr("fae.evaluation.finish.write_pages", lambda *_: [])
 
 
 @pytest.fixture(scope="session")

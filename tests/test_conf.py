@@ -10,7 +10,8 @@ import torch
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from fae.cli.schema import check_leaves, conf_dir, nearest
+from fae.cli.check import check_leaves, nearest
+from fae.cli.schema import conf_dir
 from fae.train import train
 from tests.conftest import compose_train
 
@@ -125,7 +126,8 @@ def test_run_precision_schedule_reads_max_steps() -> None:
         ("+objective.lamm=0.3", "unknown key objective.lamm; did you mean 'lam'?"),
         ("objective.lam=1.5", "lam (=1.5) must lie in [0, 1]"),
         ("score.k=4", "k (=4) must be odd; use 3 or 5"),
-        ("score.residual=l1", "residual (='l1') must be one of squared, ssim, darker, brighter"),
+        ("score/residual=squarred", "score/residual=squarred does not exist; did you mean 'squared'?"),
+        ("score/image_score=maximum", "score/image_score=maximum does not exist; did you mean"),
         ("corruption.content.source.root=nowhere", "unknown key corruption.content.source"),
         ("corruption/content=elastik", "did you mean 'elastic'?"),
         ("data.noise_sigma=-1", "data.noise_sigma (=-1) must be a finite number"),

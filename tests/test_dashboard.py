@@ -7,7 +7,8 @@ import pytest
 import wandb_workspaces.reports.v2 as wr
 from omegaconf import DictConfig
 
-from fae.dashboard import dashboard, keys, main, workspace
+from fae.dashboard import dashboard, main
+from fae.tracking.workspace import keys, workspace
 from tests.conftest import Inspect, compose_command, history
 from tests.processes import Forked
 

@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hydra.errors import InstantiationException
+from hydra.errors import InstantiationException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
+from fae.cli.command import explain
+from fae.detector import load
 from fae.evaluate import evaluate
-from fae.evaluation.finished_run import Scored, pooled, together
+from fae.evaluation.ensemble import pooled, together
+from fae.evaluation.finished_run import Scored
 from fae.evaluation.search import Setting
 from fae.metric.auroc import auroc
 from fae.model.autoencoder import SDCAutoencoder
@@ -75,7 +78,7 @@ def test_every_key_counts_and_the_network_runs_once(run_dir: Path, batches: list
         assert metrics[key] != first[key]
         assert (metrics["pixel_auroc"], metrics["image_auroc"]) != (first["pixel_auroc"], first["image_auroc"])
     assert batches == once_through
-    ssim = evaluate(compose_evaluate(f"run_dir={run_dir}", "score.residual=ssim", "name=mine"))
+    ssim = evaluate(compose_evaluate(f"run_dir={run_dir}", "score/residual=ssim", "name=mine"))
     assert batches == 2 * once_through
     assert ssim["pixel_auroc"] != first["pixel_auroc"]
     assert json.loads((run_dir / "evaluation" / "mine.json").read_text()) == ssim
@@ -138,8 +141,9 @@ def test_wrong_values_name_themselves(run_dir: Path) -> None:
             evaluate(compose_evaluate(f"run_dir={run_dir}", wrong))
     with pytest.raises(InstantiationException, match=r"k \(=4\) must be odd"):
         evaluate(compose_evaluate(f"run_dir={run_dir}", "score.k=4"))
-    with pytest.raises(InstantiationException, match=r"residual \(='cubed'\) must be one of"):
-        evaluate(compose_evaluate(f"run_dir={run_dir}", "score.residual=cubed"))
+    with pytest.raises(MissingConfigException) as unknown:
+        evaluate(compose_evaluate(f"run_dir={run_dir}", "score/residual=squarred"))
+    assert explain(unknown.value) == "score/residual=squarred does not exist; did you mean 'squared'?"
 
 
 def grid_rows(run_dir: Path) -> list[dict[str, float]]:
@@ -294,7 +298,7 @@ def test_what_does_not_go_together_is_refused(run_dir: Path) -> None:
 
 
 def test_what_was_changed_by_hand_stays_in_the_protocol(run_dir: Path) -> None:
-    change = ("score.residual=ssim", *GRID, "select=validation")
+    change = ("score/residual=ssim", *GRID, "select=validation")
     protocol = evaluate(compose_evaluate(f"run_dir={run_dir}", *change))["protocol"]
     assert protocol.startswith("validation: ")
     assert protocol.endswith("; changed after training, by whoever has seen its results: score.residual")
@@ -315,12 +319,18 @@ def test_the_streaming_engine_stays_within_its_bounds(run_dir: Path) -> None:
         evaluate(compose_evaluate(f"run_dir={run_dir}", "engine=fast"))
 
 
-def test_a_run_of_an_older_version_is_refused(run_dir: Path) -> None:
-    config = OmegaConf.load(run_dir / "config.yaml")
-    del config["threshold"]
+def test_a_run_of_another_version_is_refused_with_the_commit_that_reads_it(run_dir: Path) -> None:
+    """As runs of before the classes moved: their loggers lay in fae.logger."""
+    config, origin = OmegaConf.load(run_dir / "config.yaml"), json.loads((run_dir / "origin.json").read_text())
+    config.logger._target_ = "fae.logger.ResumableWandbLogger"
     OmegaConf.save(config, run_dir / "config.yaml")
-    with pytest.raises(ValueError, match="is a run of an older version: its config.yaml holds no threshold; train it"):
-        evaluate(compose_evaluate(f"run_dir={run_dir}"))
+    for commits, words in ((["a9aaa7a"], "commit a9aaa7a reads it"), ([None], "the version that trained it reads it")):
+        (run_dir / "origin.json").write_text(json.dumps(origin | {"git_commits": commits}))
+        message = f"whose fae.logger.ResumableWandbLogger is not here: {words}, or train it again"
+        with pytest.raises(ValueError, match=message):
+            evaluate(compose_evaluate(f"run_dir={run_dir}"))
+        with pytest.raises(ValueError, match=message):
+            load(run_dir)
 
 
 def test_nan_in_a_map_names_the_image(run_dir: Path) -> None:

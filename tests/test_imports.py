@@ -1,98 +1,82 @@
+"""The architecture, as docs/architecture.md draws it."""
+
 import ast
+from itertools import pairwise
 from pathlib import Path
 
 import fae
 
 ROOT = Path(fae.__file__).parent
+PROJECT = ROOT.parent
 
-# Imports go down only; rooms on one floor do not know each other.
-FLOORS = {
-    "fae.types": 0,
-    "fae.machine.allocator": 0,
-    "fae.machine.atomic": 0,
-    "fae.image": 0,
-    "fae.cli.schema": 0,
-    "fae.tracking.logger": 0,
-    "fae.model": 1,
-    "fae.objective": 1,
-    "fae.corruption": 1,
-    "fae.score": 1,
-    "fae.metric": 1,
-    "experiments.theory": 1,
-    "fae.data": 2,
-    "fae.data.check": 9,
-    "fae.data.download": 9,
-    "fae.module": 3,
-    "fae.run.identity": 2,
-    "fae.run.folder": 3,
-    "fae.tracking.session": 3,
-    "fae.picture.heatmap": 3,
-    "fae.evaluation.measure": 3,
-    "fae.cli.command": 3,
-    "fae.cli.sweep": 4,
-    "fae.machine.provenance": 3,
-    "fae.machine.precision": 3,
-    "fae.parallel.batch_norm": 3,
-    "fae.parallel.processes": 3,
-    "fae.picture.sheet": 3,
-    "fae.picture.curves": 3,
-    "fae.callback": 4,
-    "fae.picture.most_wrong": 4,
-    "fae.evaluation.search": 4,
-    "fae.run.build": 5,
-    "fae.picture.pages": 5,
-    "fae.evaluation.finished_run": 6,
-    "fae.detector": 6,
-    "fae.tracking.results": 7,
-    "fae.evaluation.finish": 8,
-    "fae.train": 9,
-    "fae.preview": 9,
-    "fae.evaluate": 9,
-    "fae.predict": 9,
-    "fae.report": 9,
-    "fae.dashboard": 9,
-    "experiments.benchmark": 10,
-}
+FLOORS = (
+    ("types", "image", "machine", "parallel"),
+    ("cli", "model", "objective", "corruption", "score", "metric"),
+    ("data",),
+    ("module", "picture"),
+    ("tracking",),
+    ("callback",),
+    ("run",),
+    ("evaluation", "detector", "report"),
+    ("train", "evaluate", "predict", "preview", "dashboard"),
+)
+"""From the ground up. A room imports from floors below its own; rooms of one floor do not know each other."""
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 
-def room(module: str) -> str:
-    names = [".".join(module.split(".")[:depth]) for depth in (3, 2)]
-    return next((name for name in names if name in FLOORS), names[-1])
+def sources() -> list[Path]:
+    return sorted(ROOT.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(ROOT).with_suffix("").parts[0]
 
 
 def imported(path: Path) -> set[str]:
+    """The rooms that a file imports from, at its top or inside a function."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-    return {room(name) for name in found if name.startswith("fae.")} & FLOORS.keys()
+    return {name.split(".")[1] for name in found if name.startswith("fae.")}
+
+
+def test_every_room_has_a_floor() -> None:
+    assert {room(path) for path in sources()} - {"__init__"} == FLOOR.keys()
 
 
 def test_imports_go_down_only() -> None:
-    wrong = []
-    for path in sorted(ROOT.rglob("*.py")):
-        own = room(".".join(["fae", *path.relative_to(ROOT).with_suffix("").parts]))
-        if own in ("fae.__init__", "fae"):
-            continue
-        wrong += [
-            f"{path.name} ({own}) imports {other}"
-            for other in imported(path)
-            if other != own and FLOORS[other] >= FLOORS[own]
-        ]
+    wrong = [
+        f"{path.relative_to(ROOT)} (floor {FLOOR[room(path)]}) imports {other} (floor {FLOOR[other]})"
+        for path in sources()
+        if room(path) != "__init__"
+        for other in imported(path) & FLOOR.keys()
+        if other != room(path) and FLOOR[other] >= FLOOR[room(path)]
+    ]
     assert not wrong
 
 
-def test_only_entry_points_read_the_configuration() -> None:
-    readers = {
-        room(".".join(("fae", *p.relative_to(ROOT).with_suffix("").parts)))
-        for p in ROOT.rglob("*.py")
-        if "cfg." in p.read_text()
-    }
-    assert readers <= {
-        *("fae.train", "fae.preview", "fae.evaluate", "fae.predict", "fae.report", "fae.dashboard"),
-        *("fae.data.check", "fae.data.download"),
-        *("fae.run.build", "fae.evaluation.finished_run", "fae.detector", "fae.run.folder", "fae.run.identity"),
-        "fae.cli.schema",
-    }
+def test_the_architecture_is_drawn_as_it_is() -> None:
+    """Every room stands in the picture of docs/architecture.md, the higher floors above the lower ones."""
+    text = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    picture = text[text.index("```") :].split("```")[1].splitlines()
+    lines = [next(i for i, line in enumerate(picture) if set(rooms) <= set(line.split())) for rooms in FLOORS]
+    assert all(upper < lower for lower, upper in pairwise(lines))
+
+
+def test_only_what_builds_a_run_reads_the_configuration() -> None:
+    readers = {path.relative_to(ROOT).as_posix() for path in sources() if "cfg." in path.read_text(encoding="utf-8")}
+    allowed = ("train.py", "evaluate.py", "predict.py", "preview.py", "dashboard.py", "report/__main__.py")
+    commands = ("data/check.py", "data/download.py", "detector.py", "cli/check.py")
+    assert {name for name in readers if not name.startswith(("run/", "evaluation/"))} <= {*allowed, *commands}
+
+
+def test_the_house_stays_small() -> None:
+    sizes = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in sources()}
+    assert not {path.name: size for path, size in sizes.items() if size > 250}
+    assert len(list(ROOT.glob("*.py"))) <= 14
+    for init in ROOT.rglob("__init__.py"):
+        assert ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))), f"{init} does not say what lives there"
+        assert len([path for path in init.parent.glob("*.py") if path != init]) != 1, f"{init.parent} has one module"

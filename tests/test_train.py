@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 from fae.cli.schema import register
-from fae.module import FilteringAutoencoder
+from fae.module import AnomalyAutoencoder
 from fae.train import train
 from fae.types import Batch
 from tests.conftest import REAL, SHORT, compose_tiny, compose_train, with_real_images, write_tiny
@@ -176,7 +176,7 @@ def test_a_run_may_move_and_show_less_between_stop_and_resume(
     state = torch.load(tmp_path / "there" / "last.ckpt", weights_only=True)["callbacks"]
     (key,) = (key for key in state if key.startswith("BestCheckpoint"))
     kept = (tmp_path / "there" / "best.ckpt").read_bytes()
-    monkeypatch.setattr("fae.module.FilteringAutoencoder.validation_step", constant(1e6))
+    monkeypatch.setattr("fae.module.AnomalyAutoencoder.validation_step", constant(1e6))
     train(tiny_config("there", "data.crop_sizes=[32]", "trainer.log_every_n_steps=2", "callback.last.every_n_steps=5"))
     after = torch.load(tmp_path / "there" / "last.ckpt", weights_only=True)["callbacks"]
     assert float(after[key]["best_model_score"]) == float(state[key]["best_model_score"]) < 1
@@ -186,7 +186,7 @@ def test_a_run_may_move_and_show_less_between_stop_and_resume(
 def constant(value: float) -> Callable[..., None]:
     """A validation step whose loss, and whose residual, are known."""
 
-    def step(self: FilteringAutoencoder, batch: Batch, batch_idx: int) -> None:
+    def step(self: AnomalyAutoencoder, batch: Batch, batch_idx: int) -> None:
         self.val_loss.update(value)
         self.val_pixels.update(torch.full_like(batch.corruption_mask, 0.5), batch.corruption_mask > 0.5)
 
@@ -235,10 +235,10 @@ def test_only_the_last_crop_stage_is_judged(tiny_config: Build, monkeypatch: pyt
     """Values that get worse would stop it after the second validation, and keep the first."""
     worse = itertools.count()
 
-    def step(self: FilteringAutoencoder, batch: Batch, batch_idx: int) -> None:
+    def step(self: AnomalyAutoencoder, batch: Batch, batch_idx: int) -> None:
         constant(float(next(worse)))(self, batch, batch_idx)
 
-    monkeypatch.setattr("fae.module.FilteringAutoencoder.validation_step", step)
+    monkeypatch.setattr("fae.module.AnomalyAutoencoder.validation_step", step)
     # Crops of 16, 24 and 32 pixels, from steps 1, 5 and 9 on.
     metrics = train(tiny_config("late", "callback.early_stopping.patience=1", "trainer.val_check_interval=2"))
     assert metrics["checkpoint_step"] == 10
@@ -277,12 +277,12 @@ def test_nan_stops_with_the_reason(tiny_config: Build, tmp_path: Path) -> None:
 def test_nan_in_validation_stops_with_the_reason(
     tiny_config: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = FilteringAutoencoder.validation_step
+    step = AnomalyAutoencoder.validation_step
 
-    def broken(self: FilteringAutoencoder, batch: Batch, batch_idx: int) -> None:
+    def broken(self: AnomalyAutoencoder, batch: Batch, batch_idx: int) -> None:
         step(self, Batch(batch.clean, batch.corrupted * float("nan"), batch.corruption_mask), batch_idx)
 
-    monkeypatch.setattr(FilteringAutoencoder, "validation_step", broken)
+    monkeypatch.setattr(AnomalyAutoencoder, "validation_step", broken)
     with pytest.raises(FloatingPointError, match="became NaN or infinite"):
         train(tiny_config("nan"))
     assert not (tmp_path / "nan" / "metrics.json").exists()
@@ -336,7 +336,7 @@ def test_odd_sizes_train(size: str, tiny_config: Build) -> None:
 
 def test_the_kind_of_residual_changes_the_scores(tiny_config: Build, tmp_path: Path) -> None:
     kinds = ("squared", "ssim", "darker", "brighter")
-    runs = [train(tiny_config(kind, f"score.residual={kind}", *SHORT)) for kind in kinds]
+    runs = [train(tiny_config(kind, f"score/residual={kind}", *SHORT)) for kind in kinds]
     assert tuple(run["residual"] for run in runs) == kinds
     assert len({(tmp_path / kind / "scores.csv").read_text() for kind in kinds}) == len(kinds)
     assert len({run["pixel_auroc"] for run in runs}) == len(kinds)
@@ -427,9 +427,9 @@ def test_installed_wheel_and_console_script_work_from_anywhere(tmp_path: Path) -
     subprocess.run([sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(project)], check=True)
     venv = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-    pip = [str(venv / "bin" / "pip"), "install", "--quiet"]
-    lock = ["--constraint", str(project / "requirements.lock")]
-    subprocess.run([*pip, *lock, str(next(tmp_path.glob("*.whl")))], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    install = [str(venv / "bin" / "pip"), "install", "--quiet", "--constraint", str(project / "requirements.lock")]
+    subprocess.run([*install, str(wheel)], check=True)
     data = write_tiny(tmp_path / "elsewhere" / "tiny")
     subprocess.run(
         [
@@ -449,9 +449,14 @@ def test_installed_wheel_and_console_script_work_from_anywhere(tmp_path: Path) -
     metrics = json.loads((data.parent / "out" / "metrics.json").read_text())
     assert metrics["dataset"] == "folder:tiny"
     assert metrics["git_commit"] is None
-    subprocess.run([str(venv / "bin" / "fae-report"), "sweep_dir=."], cwd=data.parent, check=True)
+    for command, extra in (("fae-report", "report"), ("fae-dashboard", "dashboard")):
+        words = [str(venv / "bin" / command), "sweep_dir=." if extra == "report" else "project=fae"]
+        refused = subprocess.run(words, cwd=data.parent, capture_output=True, text=True, check=False)
+        assert refused.returncode == 1
+        assert f'comes with the extra "{extra}"' in refused.stderr
+        subprocess.run([*install, f"{wheel}[{extra}]"], check=True)
+        subprocess.run(words, cwd=data.parent, check=True)
     assert "folder:tiny" in (data.parent / "report.html").read_text()
-    subprocess.run([str(venv / "bin" / "fae-dashboard"), "project=fae"], cwd=data.parent, check=True)
 
 
 def test_bare_command_composes_at_full_size() -> None:

@@ -13,7 +13,7 @@ from experiments.benchmark.process import aside
 from experiments.benchmark.subject import Subject, subject_of
 from experiments.benchmark.timing import Work, in_turn, summary
 from fae.model.folded import fold_batch_norm
-from fae.module import FilteringAutoencoder
+from fae.module import AnomalyAutoencoder
 from fae.run.identity import resolved
 from fae.score.score import image_scores
 
@@ -70,24 +70,24 @@ def inference(
     return found
 
 
-def reconstruct(subject: Subject, module: FilteringAutoencoder, image: Tensor) -> Tensor:
+def reconstruct(subject: Subject, module: AnomalyAutoencoder, image: Tensor) -> Tensor:
     """The network as fae.predict runs it."""
     with torch.inference_mode(), subject.autocast():
         reconstruction: Tensor = module(image)
     return reconstruction
 
 
-def score(subject: Subject, module: FilteringAutoencoder, image: Tensor) -> tuple[Tensor, Tensor]:
+def score(subject: Subject, module: AnomalyAutoencoder, image: Tensor) -> tuple[Tensor, Tensor]:
     """Bytes `(B, 3, H, W)` on the host to anomaly maps `(B, 1, H, W)` and image scores `(B,)`, there as well."""
     with torch.inference_mode():
         ready = image.to(subject.device).float() / 255
-        residual = subject.score.residual_map(ready, reconstruct(subject, module, ready))
+        residual = subject.score.residual(ready, reconstruct(subject, module, ready))
         maps = subject.score.anomaly_map(residual)
         inside = torch.ones_like(maps, dtype=torch.bool)
         return maps.cpu(), image_scores(subject.score.image_score, maps, inside).cpu()
 
 
-def _folded(subject: Subject) -> FilteringAutoencoder:
+def _folded(subject: Subject) -> AnomalyAutoencoder:
     module = subject.module()
     fold_batch_norm(module.model)
     return module

@@ -18,9 +18,10 @@ from fae.cli.command import plainly
 from fae.cli.schema import register
 from fae.data.module import DataModule
 from fae.metric.auroc import auroc
-from fae.run.build import build_module, load_checkpoint
+from fae.run.build import build_module
 from fae.run.folder import finished_config
 from fae.run.identity import objective_name
+from fae.run.network import load_weights
 from fae.score.score import image_scores
 
 BATCH = 8
@@ -37,14 +38,14 @@ def row(run_dir: Path) -> dict[str, object]:
     for half in (False, True):
         score = instantiate(cfg.score, _convert_="all")
         module = build_module(cfg, score)
-        load_checkpoint(module, cfg, run_dir)
+        load_weights(module.model, cfg, run_dir)
 
         def residual(image: Tensor, module=module, score=score, half=half) -> Tensor:
             parts = []
             for part in (image[i : i + BATCH].float() / 255 for i in range(0, len(image), BATCH)):
                 with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
                     reconstruction = module(part)
-                parts.append(score.residual_map(part, reconstruction))
+                parts.append(score.residual(part, reconstruction))
             return torch.cat(parts)
 
         score.calibrate(residual(data.val.image), data.val.content)

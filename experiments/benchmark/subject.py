@@ -11,9 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from fae.cli.schema import register
-from fae.data.module import DataModule, Raw
+from fae.data.module import DataModule
+from fae.data.prepare import Raw
 from fae.machine.precision import best_precision, on_gpu
-from fae.module import FilteringAutoencoder
+from fae.module import AnomalyAutoencoder
 from fae.run.build import build_module
 from fae.score.score import Score
 from fae.types import Batch
@@ -52,7 +53,7 @@ class Subject:
         data.stages = data.stages[-1:]
         return data
 
-    def module(self) -> FilteringAutoencoder:
+    def module(self) -> AnomalyAutoencoder:
         """A new network on the device, with its objective."""
         torch.manual_seed(self.cfg.seed)
         return build_module(self.cfg, self.score).to(self.device)

@@ -1,6 +1,6 @@
-"""Draw results.csv: image and pixel AUROC of each corruption, the mean over the sets, whiskers over the seeds.
+"""Draws results.csv: the mean image and pixel AUROC of each corruption over the sets, with whiskers over the seeds.
 
-python experiments/corruption/plot.py        # writes results.png and prints the table as Markdown
+python -m experiments.corruption.plot        # writes results.png and prints all tables as Markdown
 """
 
 import csv
@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 HERE = Path(__file__).parent
 MEASURES = ("pixel_auroc", "image_auroc")
 Cell = dict[str, dict[str, list[float]]]
-"""Measure to seed to the values of its sets."""
+"""Maps a measure and a seed to the values of all sets."""
 
 
 def read() -> dict[tuple[str, str, str], Cell]:
-    """By (corruption, σ, objective)."""
+    """Results by (corruption, σ, objective)."""
     cells: dict = defaultdict(lambda: {m: defaultdict(list) for m in MEASURES})
     with (HERE / "results.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -29,7 +29,7 @@ def read() -> dict[tuple[str, str, str], Cell]:
 
 
 def kinds(objective: str, sigma: str) -> None:
-    """Every kind alone beside the mixes: pixel | image AUROC of each set, mean ± deviation over its seeds."""
+    """Prints a row for each kind and mix: pixel | image AUROC of each set, mean ± standard deviation over the seeds."""
     found: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     with (HERE / "results.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -47,12 +47,12 @@ def kinds(objective: str, sigma: str) -> None:
 
 
 def _mean(values: dict[str, dict[str, list[float]]]) -> float:
-    """Of the sets that were run."""
+    """Mean pixel AUROC over the sets that were run."""
     return fmean(fmean(of["pixel_auroc"]) for of in values.values())
 
 
 def _spread(values: dict[str, list[float]]) -> str:
-    """Pixel | image AUROC, ± where it shows, and how many seeds where they are fewer than three."""
+    """Pixel | image AUROC, its deviation unless that rounds to 0, and the number of seeds if it is below three."""
     if not values["pixel_auroc"]:
         return "not run"
     texts = []
@@ -78,8 +78,8 @@ def _over_seeds(cell: Cell, measure: str) -> str:
 
 
 def draw(cells: dict[tuple[str, str, str], Cell], what: str) -> None:
-    """A line for each corruption with and without the noise anchor, hollow where fewer than three seeds were run."""
-    height: dict[str, float] = {}  # by filter without the anchor, or by what was run of it
+    """Draws a line for each corruption with and without the noise anchor; fewer than three seeds give hollow points."""
+    height: dict[str, float] = {}  # of filter without the anchor, or of what was run instead
     for key in sorted(cells, key=lambda key: (float(key[1]), key[2] != "filter")):
         height.setdefault(key[0], _pixels(cells[key]))
     lines = sorted({key[:2] for key in cells}, key=lambda line: (height[line[0]], line[0], -float(line[1])))
@@ -110,7 +110,7 @@ def draw(cells: dict[tuple[str, str, str], Cell], what: str) -> None:
 def main() -> None:
     cells = read()
     sets = {len(values) for cell in cells.values() for values in cell["pixel_auroc"].values()}
-    for cell in cells.values():  # a seed that has not seen every set yet would be no mean of the same sets
+    for cell in cells.values():  # a seed that lacks a set would give a mean over other sets
         for measure, by_seed in cell.items():
             cell[measure] = {seed: values for seed, values in by_seed.items() if len(values) == max(sets)}
     cells = {key: cell for key, cell in cells.items() if cell["pixel_auroc"]}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What each kind of damage is worth: kinds and mixes x noise anchor x objectives x sets x seeds, by the quick preset.
-# Repeat it to skip what is finished and go on. All of it is 7 to 32 hours on two cores, by the machine; narrow it by the variables:
+# Trains the quick preset with each kind of damage: kinds and mixes x noise anchor x objectives x sets x seeds.
+# If it is repeated, it skips finished runs. All 648 runs take 7 to 32 hours on two cores. The variables narrow it:
 #   DATA=../shared/data SEEDS=0 OBJECTIVES=filter SETS=PA_BRG03_TL,PA_FVN01_TL experiments/corruption/run.sh
 set -eu
 DATA=${DATA:-../shared/data}
@@ -11,5 +11,5 @@ python=${PYTHON:-.venv/bin/python}
   "seed=${SEEDS:-0,1,2}" "objective=${OBJECTIVES:-filter,amplify}" "data.noise_sigma=${SIGMAS:-0.0,0.05}" \
   "data.root=$DATA/piped/${SETS//,/,$DATA/piped/}" "corruption=$CORRUPTIONS" \
   hydra.sweep.dir=multirun/corruption trainer.enable_progress_bar=false '~callback.progress'
-"$python" experiments/table.py multirun/corruption experiments/corruption/results.csv
-"$python" experiments/corruption/plot.py
+"$python" -m experiments.table multirun/corruption experiments/corruption/results.csv
+"$python" -m experiments.corruption.plot

@@ -1,11 +1,14 @@
-"""How far off in brightness a run's reconstructions are on normal test pixels, and what that does to its pixel AUROC.
+"""Measures by how much reconstructions of normal test pixels are too bright, and what that does to pixel AUROC.
 
-python experiments/corruption/shift.py RUN...        # prints a Markdown table
+python -m experiments.corruption.shift RUN... > experiments/corruption/shift.csv
 
-As trained; with batch norm's statistics from clean training images, and from damaged ones without the noise anchor; and
-with the anchor's noise in the test images as well, taken off again, the mean of four draws.
+Each run is measured in four ways: as trained; with batch norm's statistics from clean training images; with statistics
+from damaged training images without the noise anchor; and with the anchor's noise in the test images. In the last way
+the noise is subtracted from the reconstruction again, and the mean of four draws counts.
 """
 
+import csv
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,33 +21,42 @@ from torch.optim.swa_utils import update_bn
 
 from fae.cli.command import plainly
 from fae.cli.schema import register
-from fae.data.module import DataModule, Raw
+from fae.data.module import DataModule
+from fae.data.prepare import Raw
+from fae.machine.provenance import environment, git_commit
 from fae.metric.auroc import auroc
-from fae.module import FilteringAutoencoder
-from fae.run.build import build_module, checkpoint_of, load_checkpoint
-from fae.run.folder import finished_config
+from fae.module import AnomalyAutoencoder
+from fae.run.build import build_module
+from fae.run.folder import METRICS, finished_config
+from fae.run.network import checkpoint_of, load_weights
 from fae.score.smoothing import smooth
 
 BATCH = 8
-STEPS = 60  # the last ones of a training
+STEPS = 60  # the last steps of a training
 DRAWS = 4
+WAYS = ("", "_clean", "_damaged", "_noise")
+COLUMNS = [
+    *("set", "objective", "corruption", "noise_sigma", "seed"),
+    *(f"{measure}{way}" for way in WAYS for measure in ("shift", "pixel_auroc")),
+    *("trained_commit", "git_commit", "device"),
+]
 
 
 def reconstruct(module: torch.nn.Module, image: Tensor) -> Tensor:
-    """`(N, 3, H, W)` float32, in float32 arithmetic."""
+    """Reconstructions `(N, 3, H, W)` of images of that shape, computed in float32."""
     with torch.inference_mode():
         return torch.cat([module(part) for part in image.split(BATCH)])
 
 
 def reconstruct_with_noise(module: torch.nn.Module, image: Tensor, sigma: float) -> Tensor:
-    """The same of images with noise, which training keeps in its target: taken off, the mean of some draws."""
+    """Reconstructions of noisy images, less the noise, which training keeps in its target; the mean of some draws."""
     random = torch.Generator().manual_seed(0)
     noise = [sigma * torch.randn(image.shape, generator=random) for _ in range(DRAWS)]
     return torch.stack([reconstruct(module, image + one) - one for one in noise]).mean(dim=0)
 
 
 def damaged_without_noise(cfg: DictConfig) -> Iterator[Tensor]:
-    """Batches `(B, 3, H, W)` as training had them in its last steps, but for the noise anchor."""
+    """Batches `(B, 3, H, W)` of the last training steps, without the noise anchor."""
     quiet: DataModule = instantiate(cfg.data, noise_sigma=0.0, _convert_="all")
     quiet.setup()
     for step in range(quiet.max_steps - STEPS, quiet.max_steps):
@@ -52,47 +64,49 @@ def damaged_without_noise(cfg: DictConfig) -> Iterator[Tensor]:
         yield quiet.training_batch(Raw(quiet.train.image[which], step)).corrupted
 
 
-def with_statistics(cfg: DictConfig, run_dir: Path, images: Iterable[Tensor]) -> FilteringAutoencoder:
-    """A run's network, with batch norm's statistics from these batches."""
+def with_statistics(cfg: DictConfig, run_dir: Path, images: Iterable[Tensor]) -> AnomalyAutoencoder:
+    """A run's network, with batch norm's statistics from the given batches."""
     module = build_module(cfg, instantiate(cfg.score, _convert_="all"))
     module.load_state_dict(torch.load(checkpoint_of(run_dir), weights_only=True)["state_dict"])
     update_bn(images, module)
     return module.eval()
 
 
-def row(run_dir: Path) -> str:
-    """The table's line of one run."""
+def row(run_dir: Path) -> list[object]:
+    """One run's values of all columns."""
     cfg = finished_config(run_dir)
     data: DataModule = instantiate(cfg.data, _convert_="all")
     data.setup()
     score = instantiate(cfg.score, _convert_="all")
     module = build_module(cfg, score)
-    load_checkpoint(module, cfg, run_dir)
+    load_weights(module.model, cfg, run_dir)
     image = data.test.image.float() / 255
     judged = data.test.content & data.has_mask.view(-1, 1, 1, 1)
     normal, anomalous = judged & ~data.mask, judged & data.mask
 
     def told(reconstruction: Tensor) -> list[str]:
         off = (reconstruction - image).mean(dim=1, keepdim=True)[normal].mean()
-        maps = smooth(score.residual_map(image, reconstruction), score.k, score.n)
+        maps = smooth(score.residual(image, reconstruction), score.k, score.n)
         return [f"{off:+.4f}", f"{auroc(maps[normal].numpy(), maps[anomalous].numpy()):.4f}"]
 
     clean = (part.float() / 255 for part in data.train.image.split(BATCH))
-    cells = [data.index.dataset.split(":")[-1], data.corruption.name, data.noise_sigma, cfg.seed]
+    facts = json.loads((run_dir / METRICS).read_text())
+    name = data.index.dataset.split(":")[-1]
+    cells = [name, facts["objective"], data.corruption.name, data.noise_sigma, cfg.seed]
     cells += told(reconstruct(module, image))
     cells += told(reconstruct(with_statistics(cfg, run_dir, clean), image))
     cells += told(reconstruct(with_statistics(cfg, run_dir, damaged_without_noise(cfg)), image))
     cells += told(reconstruct_with_noise(module, image, data.noise_sigma)) if data.noise_sigma else ["", ""]
-    return f"| {' | '.join(map(str, cells))} |"
+    return [*cells, facts["git_commit"], git_commit(), environment(torch.device("cpu"))["device"]]
 
 
 def main() -> None:
     register()
-    ways = ("", ", clean statistics", ", damaged statistics", ", noise in the test images")
-    columns = ["set", "corruption", "σ", "seed"] + [name for way in ways for name in (f"shift{way}", "pixel AUROC")]
-    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}", flush=True)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(COLUMNS)
     for run_dir in map(Path, sys.argv[1:]):
-        print(row(run_dir), flush=True)
+        writer.writerow(row(run_dir))
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

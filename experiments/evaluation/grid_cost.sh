@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What 48 settings of k, n and t cost against one, the network included: MVTec AD screw, f = 3, width 64, 512×512.
-# The weights are those of one training step: the cost does not depend on them. About twelve minutes on two CPU cores.
+# Times fae.evaluate with 48 settings of k, n and t and with one, the network included: MVTec AD screw, f = 3,
+# width 64, 512×512. The weights come from one training step, as the time does not depend on them.
+# It takes about twelve minutes on two CPU cores.
 #   DATA=../shared/data experiments/evaluation/grid_cost.sh
 set -eu
 DATA=${DATA:-../shared/data}

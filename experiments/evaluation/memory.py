@@ -1,6 +1,6 @@
-"""Memory of fae.predict over many images: resident MiB as predictions.csv grows. The images are links to one file.
+"""Measures the resident memory of fae.predict while predictions.csv grows. The images are links to one file.
 
-python experiments/evaluation/memory.py RUN IMAGE 20000
+python -m experiments.evaluation.memory RUN IMAGE 20000      # prints a Markdown table
 """
 
 import argparse
@@ -13,10 +13,10 @@ from pathlib import Path
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("run")
-    parser.add_argument("image", type=Path)
-    parser.add_argument("count", type=int)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", help="a finished run of fae.train")
+    parser.add_argument("image", type=Path, help="the file that all links point to")
+    parser.add_argument("count", type=int, help="number of links")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         inputs, output = Path(folder) / "in", Path(folder) / "out"

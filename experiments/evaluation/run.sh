@@ -1,20 +1,21 @@
 #!/usr/bin/env bash
-# fixed | validation | oracle, ensembles, and false alarms asked for and obtained, on all real sets. Repeat it to go on.
-# Needs the runs of experiments/corruption (mix, σ = 0, filter and amplify), experiments/quick (screw) and
-# experiments/magnetic_tile (with run_dir=runs/tile); trains twelve more for the folds. About an hour on two CPU cores after those.
+# Scores runs with k, n and t as configured, by validation and by the test images, as ensembles, and with thresholds for
+# several false-alarm rates. If it is repeated, it goes on where it stopped. It needs the runs of experiments/corruption
+# (mix, σ = 0, filter and amplify), experiments/quick (screw) and experiments/magnetic_tile (with run_dir=runs/tile), and
+# trains twelve more for the folds. After those runs it takes about an hour on two CPU cores.
 #   DATA=../shared/data experiments/evaluation/run.sh
 set -eu
 DATA=${DATA:-../shared/data}
 SETS=${SETS:-PA_BDP01_TL PA_BRG01_RL PA_BRG03_TL PA_FLR01_TL PA_FVN01_TL PA_GLA01_TL}
 python=${PYTHON:-.venv/bin/python}
 
-runs() { # of a set and an objective, with the mix
+runs() { # finished runs of a set and an objective, with the mix and σ = 0
   for run in multirun/corruption/folder-"$1"-"$2"-*; do
     if [ -f "$run/metrics.json" ] && grep -q '"corruption": "mix"' "$run/metrics.json" &&
       grep -q '"noise_sigma": 0.0,' "$run/metrics.json"; then echo "$run"; fi
   done
 }
-score() { # a run, a name, and what to change; what is done is left alone
+score() { # scores a run under a name with changed words, unless the result is there
   [ -f "$1/evaluation/$2.json" ] || "$python" -m fae.evaluate "run_dir=$1" "name=$2" "${@:3}" > /dev/null
 }
 

@@ -1,7 +1,7 @@
-"""Print results.csv as the Markdown tables of the README.
+"""Prints results.csv as Markdown tables: selection of k, n and t, image scores, ensembles, false alarms.
 
-python experiments/table.py --evaluations multirun/{corruption,quick,folds} runs experiments/evaluation/results.csv
-python experiments/evaluation/tables.py
+python -m experiments.table --evaluations multirun/{corruption,quick,folds} runs experiments/evaluation/results.csv
+python -m experiments.evaluation.tables
 """
 
 import csv
@@ -20,12 +20,12 @@ def spread(rows: list[Row], column: str, digits: int = 4) -> str:
 
 
 def plain(row: Row) -> bool:
-    """Of a single run, with the thresholds that every run has."""
+    """Whether the row belongs to a single run with the default thresholds."""
     return not row["ensemble"] and not row["calibration"] and row["image_threshold_rate"] == "0.05"
 
 
 def selection(rows: list[Row]) -> None:
-    """Fixed | validation | oracle."""
+    """Prints k, n, t and AUROC as configured, as chosen by validation, and as chosen by the test images."""
     by_set: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         protocol = row["protocol"].split(":")[0]
@@ -46,7 +46,7 @@ def selection(rows: list[Row]) -> None:
 
 
 def image_scores(rows: list[Row]) -> None:
-    """Each image score on the maps of the fixed setting."""
+    """Prints the image AUROC of each image score, on the maps of the configured setting."""
     names = ("sum", "max", "top", "contrast", "excess")
     by_set: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
@@ -58,7 +58,7 @@ def image_scores(rows: list[Row]) -> None:
 
 
 def ensembles(rows: list[Row]) -> None:
-    """Filter | amplify | ensemble, of the seeds that have all four."""
+    """Prints filter, amplify and both ensembles, for the seeds that have all four."""
     cells: dict[str, dict[tuple[str, str], Row]] = defaultdict(dict)
     for row in rows:
         if row["corruption"] == "mix" and not row["calibration"] and row["protocol"].startswith("fixed"):
@@ -85,7 +85,7 @@ def ensembles(rows: list[Row]) -> None:
 
 
 def false_alarms(rows: list[Row]) -> None:
-    """Asked | obtained on test normals; the folds are pooled over the sets."""
+    """Prints the false-alarm rate asked for and the rate on good test images; folds are pooled over the sets."""
     print("\n| | normals | asked, images | interval | obtained | found | asked, pixels | obtained | found |")
     print("|---|---|---|---|---|---|---|---|---|")
     pooled: dict[str, list[Row]] = defaultdict(list)

@@ -1,6 +1,6 @@
-"""How far tiled inference is from the whole image, on trained weights, in float32, and what memory each takes.
+"""Compares tiled inference with inference on the whole image, by trained weights in float32: difference and memory.
 
-python experiments/evaluation/tiles.py RUN IMAGE      # prints a Markdown table; the image is taken at its own size
+python -m experiments.evaluation.tiles RUN IMAGE      # prints a Markdown table; the image keeps its own size
 """
 
 import argparse
@@ -31,8 +31,8 @@ WAYS: dict[str, dict[str, int]] = {
 def reconstruct(run: str, image: Path, way: dict[str, int], answer: "multiprocessing.Queue[tuple]") -> None:
     detector = fae.load(run, size="native", device="cpu", **way)
     batch = torch.tensor(read_image(image)).permute(2, 0, 1)[None].float() / 255
-    detector.reconstruct(batch[..., :256, :256])  # what is loaded once is no cost of the image
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    detector.reconstruct(batch[..., :256, :256])  # loads what is loaded once, which is no cost of the image
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before, start = _peak(), time.perf_counter()
     found = detector.reconstruct(batch)
     seconds = time.perf_counter() - start
@@ -45,8 +45,8 @@ def _peak() -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("run")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", help="a finished run of fae.train")
     parser.add_argument("image", type=Path)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _in_float32(run: Path, copy: Path) -> str:
-    """A copy of a run that was trained in bfloat16, whose rounding would drown the differences."""
+    """A copy of a run that computes in float32, as the rounding of bfloat16 would hide the differences."""
     for name in ("config.yaml", "origin.json", "metrics.json", "detector.pt", "best.ckpt"):
         shutil.copy(run / name, copy / name)
     config = OmegaConf.load(copy / "config.yaml")

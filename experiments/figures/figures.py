@@ -1,4 +1,4 @@
-"""Figs. 1, 2, 4, 10 and 11 of the paper, from finished runs.
+"""Draws figs. 1, 2, 4, 10 and 11 of the paper from finished runs.
 
 python -m experiments.figures.figures detections RUN... --out FILE.jpg         # fig. 1: input, heatmap, predicted mask
 python -m experiments.figures.figures reconstructions RUN... --out FILE.jpg    # figs. 2 and 4, by objective
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from experiments.figures.seen import Picture, Seen, grid, look
 from fae.cli.command import plainly
-from fae.picture.heatmap import colours, outline
+from fae.picture.panel import heat, outline, overlay
 from fae.run.folder import METRICS
 
 TRUE, FALSE, MISSED = (0, 158, 60), (0, 90, 255), (230, 30, 30)
@@ -25,7 +25,7 @@ TRUE, FALSE, MISSED = (0, 158, 60), (0, 90, 255), (230, 30, 30)
 
 
 def evaluation_map(image: Picture, found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> Picture:
-    """The three kinds of pixels over a faded image, `(H, W, 3)`."""
+    """The three kinds of pixels in colour over the faded image, `(H, W, 3)`."""
     faded = np.asarray((image.mean(axis=2, keepdims=True) * 0.35 + 165).round().astype(np.uint8).repeat(3, axis=2))
     for where, colour in ((found & truth, TRUE), (found & ~truth, FALSE), (~found & truth, MISSED)):
         faded[where] = colour
@@ -33,21 +33,21 @@ def evaluation_map(image: Picture, found: NDArray[np.bool_], truth: NDArray[np.b
 
 
 def _overlay(seen: Seen) -> Picture:
-    return colours(seen.image, seen.anomaly_map, seen.limit)[1]
+    return overlay(seen.image, seen.anomaly_map, seen.limit)
 
 
 def _heat(seen: Seen) -> Picture:
-    return colours(seen.image, seen.anomaly_map, seen.limit)[0]
+    return heat(seen.anomaly_map, seen.limit)
 
 
 def detections(runs: list[list[Seen]]) -> Figure:
-    """Fig. 1."""
+    """Fig. 1: input, heatmap and predicted mask."""
     rows = [[s.image, _overlay(s), s.found.astype(float)] for run in runs for s in run]
     return grid(rows, ("input", "heatmap", "predicted mask"), [s.title for run in runs for s in run])
 
 
 def reconstructions(runs: list[list[Seen]]) -> Figure:
-    """Figs. 2 and 4."""
+    """Figs. 2 and 4: input, reconstruction and their difference."""
 
     def outlined(seen: Seen) -> Picture:
         picture = seen.image.copy()
@@ -62,7 +62,7 @@ def reconstructions(runs: list[list[Seen]]) -> Figure:
 
 
 def evaluations(runs: list[list[Seen]]) -> Figure:
-    """Fig. 10, two images a row."""
+    """Fig. 10: predicted mask and evaluation map, two images in a row."""
     rows, titles = [], []
     for run in runs:
         for pair in zip(run[::2], run[1::2], strict=False):
@@ -74,7 +74,7 @@ def evaluations(runs: list[list[Seen]]) -> Figure:
 
 
 def objectives(runs: list[list[Seen]]) -> Figure:
-    """Fig. 11: the same images by three runs, each map in its run's own scale."""
+    """Fig. 11: maps of the same images by three runs, each run with a colour scale of its own."""
     rows = [[seen[0].image, seen[0].truth.astype(float), *map(_heat, seen)] for seen in zip(*runs, strict=True)]
     columns = ("input", "true mask", "amplify, elastic", "filter, elastic", "filter, zeros")
     return grid(rows, columns, [seen.title for seen in runs[0]])
@@ -99,13 +99,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("figure", choices=FIGURES)
     parser.add_argument("runs", type=Path, nargs="+", help="finished runs of fae.train")
-    parser.add_argument("--images", type=int, default=2, help="defective ones of each run, drawn at random")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", help="a defect type")
+    parser.add_argument("--images", type=int, default=2, help="number of defective images of each run, drawn at random")
+    parser.add_argument("--seed", type=int, default=0, help="the seed of the draw")
+    parser.add_argument("--only", help="the only defect type to draw from")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args(arguments)
     if asked.images < 1 or (asked.figure == "evaluations" and asked.images % 2):
-        raise SystemExit(f"--images (={asked.images}) must be positive, and even for evaluations, which has two a row")
+        raise SystemExit(
+            f"--images (={asked.images}) must be positive, and even for evaluations, which shows two in a row"
+        )
     if asked.figure == "objectives":
         _check_triple(asked.runs)
     runs = [look(run, asked.images, asked.seed, asked.only) for run in asked.runs]

@@ -1,4 +1,4 @@
-"""What a run says of some test images, for pictures."""
+"""What a run finds in some test images, for pictures."""
 
 import json
 from collections.abc import Sequence
@@ -11,38 +11,38 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fae.evaluation.finished_run import Scored
-from fae.picture.heatmap import colour_limit
-from fae.run.build import predict
+from fae.picture.panel import colour_limit
 from fae.run.folder import METRICS, finished_config
+from fae.run.forward import predict
 
 Picture = NDArray[np.uint8]
 
 
 class Seen(NamedTuple):
-    """One test image; all `(H, W)` or `(H, W, 3)`."""
+    """What a run finds in one test image; each array is `(H, W)` or `(H, W, 3)`."""
 
     title: str
     image: Picture
     reconstruction: Picture
     anomaly_map: NDArray[np.float32]
     limit: float
-    """The value of the brightest colour, common to the run."""
+    """The map value of the brightest colour, common to all images of the run."""
     found: NDArray[np.bool_]
-    """Where the map exceeds the run's threshold, which comes from held-out normal images."""
+    """Whether the map exceeds the run's threshold, which comes from held-out normal images."""
     truth: NDArray[np.bool_]
 
 
 def look(run_dir: Path, count: int, seed: int, only: str | None = None) -> list[Seen]:
-    """Some defective test images of a run, drawn at random, so that nobody has chosen them.
+    """Some defective test images of a run, drawn at random so that nobody chooses them.
 
     Args:
         run_dir: a finished run.
-        count: how many, of each run.
-        seed: of the draw; runs on the same images draw the same ones.
-        only: a defect type; None draws from all.
+        count: the number of images.
+        seed: the seed of the draw; runs on the same images draw the same ones.
+        only: the only defect type to draw from; None draws from all types.
 
     Raises:
-        ValueError: there are no such images, or the run has no threshold for pixels.
+        ValueError: there is no defective image of that type, or the run has no threshold for pixels.
     """
     scored = Scored(run_dir, finished_config(run_dir), None)
     _, maps = scored.maps()
@@ -75,12 +75,12 @@ def look(run_dir: Path, count: int, seed: int, only: str | None = None) -> list[
 
 
 def grid(rows: Sequence[Sequence[NDArray[np.generic]]], columns: Sequence[str], titles: Sequence[str]) -> Figure:
-    """Pictures in rows; grey ones in [0, 1].
+    """A figure of pictures in rows; grey pictures lie in [0, 1].
 
     Args:
-        rows: of pictures, as many as columns in each.
-        columns: stand above.
-        titles: stand beside the rows.
+        rows: the rows of pictures, each as long as `columns`.
+        columns: the titles above the columns.
+        titles: the titles beside the rows.
     """
     panel = 1.75  # inches
     figure = Figure(figsize=(panel * len(columns) + 0.4, panel * len(rows) + 0.4), layout="constrained")

@@ -1,4 +1,4 @@
-"""What the rivals that are trained here consist of."""
+"""The networks of the rivals that this environment trains."""
 
 import torch
 from torch import Tensor, nn
@@ -9,8 +9,8 @@ from fae.model.autoencoder import SDCAutoencoder
 class BottleneckAutoencoder(nn.Module):
     """Bergmann et al., VISAPP 2019, Table 1: strided convolutions to a code of 100 numbers, and back, mirrored.
 
-    For 128×128 images; larger ones get another strided layer at either end for each doubling. Here: batch norm, as
-    the budgets are short; a sigmoid at the end, as everywhere here.
+    The paper's images have 128×128 pixels; each doubling of the side adds a strided layer at either end. Here: batch
+    norm, because the budgets are short, and a sigmoid at the end, because images lie in [0, 1].
     """
 
     def __init__(self, side: int, code: int = 100) -> None:
@@ -32,7 +32,7 @@ class BottleneckAutoencoder(nn.Module):
         self.layers = nn.Sequential(*down, nn.Conv2d(before, code, 8), *opening, *up)
 
     def forward(self, image: Tensor) -> Tensor:
-        """`(B, 3, side, side)` to the same."""
+        """Reconstruction `(B, 3, side, side)` of an image of that shape."""
         found: Tensor = self.layers(image)
         return found
 
@@ -46,10 +46,10 @@ class Segmenter(SDCAutoencoder):
 
 
 def parameters(network: nn.Module) -> int:
-    """How many numbers are learned."""
+    """The number of learned parameters."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 def noisy(image: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
-    """What the denoising autoencoder sees."""
+    """The input of the denoising autoencoder: the image with Gaussian noise, clamped to [0, 1]."""
     return (image + sigma * torch.randn(image.shape, generator=generator)).clamp(0, 1)

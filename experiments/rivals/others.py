@@ -1,10 +1,10 @@
-"""Train one model of anomalib for so many seconds through its own API, in an environment of its own.
+"""Trains one model of anomalib for a given number of seconds through its own API, in an environment of its own.
 
 .venv-rivals/bin/python -m experiments.rivals.others draem 120 $PIPED/PA_FVN01_TL --seed 0 --textures $DTD
 
-The model has its own losses and augmentation; it gets the same image size and test images, all of train/good, and the
-same clock: the processor time of one thread.
-Nothing is fetched: what starts from downloaded weights is written down as absent where they are not on the disk.
+The model keeps its own losses and augmentation. It gets the image size, the test images and the clock of the other
+rivals (the processor time of one thread), and all of train/good.
+Nothing is downloaded: a model whose pretrained weights are not on the disk is recorded as absent.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import shutil
 import time
 from pathlib import Path
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no network unless asked for: weights are on the disk or absent
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no download, unless the user asks for it
 
 import anomalib
 import numpy as np
@@ -31,16 +31,16 @@ from fae.machine.provenance import environment, git_commit
 SWEEP = Path("multirun/rivals")
 NAMES = ("draem", "ganomaly", "patchcore", "efficientad")
 _PLAIN = {"post_processor": False, "evaluator": False, "visualizer": False}
-_BATCH = {"draem": 8, "ganomaly": 8, "patchcore": 32, "efficientad": 1}  # ours for those that learn by steps
+_BATCH = {"draem": 8, "ganomaly": 8, "patchcore": 32, "efficientad": 1}  # our choice for the models that learn by steps
 _LATENCY_ROUNDS = 10
 
 
 class AbsentError(Exception):
-    """A model starts from weights that are not on the disk."""
+    """The pretrained weights of a model are not on the disk."""
 
 
 class Budget(Callback):
-    """Ends training when its processor time is spent; Lightning's Timer counts the wall clock."""
+    """Ends training when its processor time is spent. Lightning's Timer counts the wall clock instead."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds, self.spent, self._start = seconds, 0.0, 0.0
@@ -67,10 +67,10 @@ def build(name: str, side: int, textures: Path | None) -> torch.nn.Module:
     if name == "patchcore":
         try:
             return Patchcore(**common)
-        except (OSError, RuntimeError) as error:  # of the hub's, which is offline
+        except (OSError, RuntimeError) as error:  # raised by the model hub, which is offline
             raise AbsentError(f"no weights of its backbone: {type(error).__name__}") from error
     for folder in ("pre_trained/efficientad_pretrained_weights", "datasets/imagenette"):
-        if not Path(folder).is_dir():  # it would fetch them once training starts
+        if not Path(folder).is_dir():  # the model would download it when training starts
             raise AbsentError(f"no {folder}")
     return EfficientAd(**common)
 
@@ -125,7 +125,7 @@ def run(name: str, budget_s: float, root: Path, side: int, seed: int, textures: 
     data = datamodule(root, _BATCH[name])
     budget = Budget(budget_s)
     engine = Engine(
-        # A checkpoint after each of its short epochs would take more time than training.
+        # A checkpoint after each of the short epochs would take more time than training.
         callbacks=[budget, ModelCheckpoint(dirpath=folder, every_n_train_steps=10**9)],
         logger=False,
         default_root_dir=folder / "anomalib",
@@ -156,7 +156,7 @@ def run(name: str, budget_s: float, root: Path, side: int, seed: int, textures: 
     facts |= {
         "seconds": round(budget.spent, 1),
         "wall_s": round(wall, 1),
-        "steps": engine.trainer.global_step // (2 if name == "ganomaly" else 1),  # of two optimisers
+        "steps": engine.trainer.global_step // (2 if name == "ganomaly" else 1),  # two optimisers count
         "images_seen": engine.trainer.global_step // (2 if name == "ganomaly" else 1) * _BATCH[name],
         "train_images": len(data.train_data),
         "image_size": side,
@@ -178,11 +178,11 @@ def run(name: str, budget_s: float, root: Path, side: int, seed: int, textures: 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=NAMES)
-    parser.add_argument("budget", type=float, help="seconds of training, on one thread")
+    parser.add_argument("budget", type=float, help="seconds of training on one thread")
     parser.add_argument("root", type=Path, help="a folder in the MVTec AD layout")
-    parser.add_argument("--side", type=int, default=128, help="px; the image size of the others")
+    parser.add_argument("--side", type=int, default=128, help="image size in px")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--textures", type=Path, help="pictures of something else, for draem")
+    parser.add_argument("--textures", type=Path, help="a folder of pictures from which draem draws anomalies")
     asked = parser.parse_args()
     if not 0 < asked.budget < float("inf"):
         parser.error(f"budget (={asked.budget:g}) must be positive and finite")

@@ -1,15 +1,15 @@
-"""Train one rival of this environment for so many seconds and keep what it says of the test images.
+"""Trains one rival of this environment for a given number of seconds and keeps its maps of the test images.
 
 python -m experiments.rivals.own fae 120 experiment=quick data=folder category=generic data.root=$PIPED/PA_FVN01_TL
 
 All rivals share images, split, flips, batch and optimiser (the keys of fae.train), the smoothing of their maps, and a
-schedule that runs by the clock: the learning rate rises for a tenth of the budget and falls along a cosine. fae and
-segmentation share growing crops and their damage as well; the autoencoders see whole, clean images.
+schedule by the clock: the learning rate rises for a tenth of the budget and falls along a cosine. The rivals fae and
+segmentation also share growing crops and damage. The autoencoders see whole, clean images.
 
-The clock is the processor time of one thread: the wall clock of a core of one's own, whatever else the machine does.
-Data are loaded before it starts. Each leaves a folder in multirun/rivals, which experiments.rivals.score reads; with
---watch, along.csv as well: the AUROC along training, of the test images, looked at and never used, and of synthetic
-damage in the held-out ones.
+The clock is the processor time of one thread, which other work on the machine hardly changes. It starts after the data
+are loaded. Each rival leaves a folder in multirun/rivals, which experiments.rivals.score reads. With --watch the folder
+also holds along.csv: the AUROC during training on test images, which nothing uses, and on synthetic damage in held-out
+images.
 """
 
 import argparse
@@ -36,7 +36,8 @@ from experiments.ranking import ranked
 from experiments.rivals.networks import BottleneckAutoencoder, Segmenter, noisy, parameters
 from fae.cli.command import plainly
 from fae.cli.schema import conf_dir, register
-from fae.data.module import DataModule, Raw
+from fae.data.module import DataModule
+from fae.data.prepare import Raw
 from fae.machine.atomic import whole, write_text
 from fae.machine.provenance import environment, git_commit
 from fae.model.folded import fold_batch_norm
@@ -60,11 +61,11 @@ class Rival:
     loss: Callable[[Batch, torch.Generator], Tensor]
     map: Callable[[Tensor], Tensor]
     whole_images: bool = False
-    """Whether its code has one size, so that it cannot learn from crops."""
+    """Whether the network needs images of one size, so that it cannot learn from crops."""
 
 
 def fae(cfg: DictConfig, side: int, residual: Residual) -> Rival:
-    """This project: network and objective of the configuration."""
+    """This project's network and objective, as configured."""
     network: nn.Module = instantiate(cfg.model, _convert_="all")
     objective: Objective = instantiate(cfg.objective, _convert_="all")
     return Rival(
@@ -75,7 +76,7 @@ def fae(cfg: DictConfig, side: int, residual: Residual) -> Rival:
 
 
 def segmentation(cfg: DictConfig, side: int, residual: Residual) -> Rival:
-    """The same network learns to outline the same damage (section 4.4 says it overfits)."""
+    """The paper's network, trained to outline the damage; section 4.4 says that it overfits."""
     network = Segmenter(cfg.model.width)
     return Rival(
         network, lambda batch, _: F.binary_cross_entropy(network(batch.corrupted), batch.corruption_mask), network
@@ -83,7 +84,7 @@ def segmentation(cfg: DictConfig, side: int, residual: Residual) -> Rival:
 
 
 def autoencoder(cfg: DictConfig, side: int, residual: Residual, sigma: float = 0.0) -> Rival:
-    """A bottleneck, and no damage; with noise in the input for sigma > 0."""
+    """An autoencoder with a bottleneck and without damage; `sigma` > 0 adds noise to the input."""
     network = BottleneckAutoencoder(side)
     return Rival(
         network,
@@ -102,21 +103,21 @@ RIVALS: dict[str, Callable[[DictConfig, int, Residual], Rival]] = {
 
 
 def rate(progress: float) -> float:
-    """Share of the highest learning rate, at a share of the budget."""
+    """Learning rate as a share of the highest one, at `progress`, the spent share of the budget."""
     if progress < _WARM_UP:
         return max(0.04, progress / _WARM_UP)
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - _WARM_UP) / (1 - _WARM_UP))))
 
 
 def undamaged(image: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """In place of a corruption, so that who does not look at damage does not pay for it."""
+    """A corruption that does nothing, for rivals that learn without damage, which should not pay for it."""
     return image, torch.zeros_like(image[:, :1])
 
 
 def fit(
     rival: Rival, data: DataModule, cfg: DictConfig, budget_s: float, watch: Callable[[int, float, float], None]
 ) -> tuple[int, float]:
-    """Train by the clock; returns steps and seconds. After a power of two steps `watch` sees step, seconds and loss."""
+    """Train by the clock. Returns steps and seconds; `watch` gets step, seconds and loss at each power of two steps."""
     optimizer = instantiate(cfg.optimizer, _convert_="all")(rival.network.parameters())
     generator = torch.Generator().manual_seed(cfg.seed)
     if rival.whole_images:
@@ -131,14 +132,14 @@ def fit(
         while len(queue) < size:
             queue += torch.randperm(len(image), generator=order).tolist()
         which, queue = queue[:size], queue[size:]
-        data.max_steps = max(step + 1, round(step / max(progress, 1e-9)))  # crops grow by the clock as well
+        data.max_steps = max(step + 1, round(step / max(progress, 1e-9)))  # crops grow by the clock, too
         batch = data.training_batch(Raw(image[which], step))
         batch = Batch(*(part.contiguous(memory_format=torch.channels_last) for part in batch))
         for group in optimizer.param_groups:
             group["lr"] = cfg.optimizer.lr * rate(progress)
         loss = rival.loss(batch, generator)
         if not loss.isfinite():
-            raise FloatingPointError(f"the loss is no number at step {step}")
+            raise FloatingPointError(f"the loss is not finite at step {step}")
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -150,7 +151,7 @@ def fit(
 
 
 def anomaly_maps(rival: Rival, data: DataModule, score: Score) -> Tensor:
-    """Of the test images, `(N, 1, H, W)`; the image score is calibrated on the held-out ones."""
+    """Maps of the test images `(N, 1, H, W)`; the image score is calibrated on the held-out images."""
     with torch.inference_mode():
         held_out, found = (
             torch.cat([rival.map(part.float() / 255) for part in split.image.split(8)])
@@ -161,9 +162,9 @@ def anomaly_maps(rival: Rival, data: DataModule, score: Score) -> Tensor:
 
 
 def synthetic_auroc(rival: Rival, data: DataModule, score: Score) -> float:
-    """Pixel AUROC on held-out images with the damage that is learned from, outlined where its mask exceeds a half.
+    """Pixel AUROC on held-out images with training damage, which counts where its mask exceeds a half.
 
-    NaN for a rival that learns from none.
+    The value is NaN for a rival that learns without damage.
     """
     damage, found = [], []
     with torch.inference_mode():
@@ -174,7 +175,7 @@ def synthetic_auroc(rival: Rival, data: DataModule, score: Score) -> float:
 
 
 def latency_ms(scored: Callable[[Tensor], Tensor], image: Tensor) -> float:
-    """Processor time from one image in memory to its map, the median of many."""
+    """Processor time in ms from one image in memory to its map, the median of many rounds."""
     times = []
     with torch.inference_mode():
         for _ in range(_LATENCY_ROUNDS):
@@ -185,7 +186,7 @@ def latency_ms(scored: Callable[[Tensor], Tensor], image: Tensor) -> float:
 
 
 def run(name: str, budget_s: float, words: list[str], watched: bool = False) -> Path:
-    """Train, score and write one rival; returns its folder, at once where it is there already."""
+    """Train, score and write one rival, unless its folder is there already; returns the folder."""
     if not 0 < budget_s < math.inf:
         raise ValueError(f"SECONDS (={budget_s:g}) must be positive and finite")
     register()
@@ -205,7 +206,7 @@ def run(name: str, budget_s: float, words: list[str], watched: bool = False) -> 
     data.setup()
     score: Score = instantiate(cfg.score, _convert_="all")
     torch.manual_seed(cfg.seed)
-    rival = RIVALS[name](cfg, int(data.train.image.shape[-1]), score.residual_map)
+    rival = RIVALS[name](cfg, int(data.train.image.shape[-1]), score.residual)
     learned = parameters(rival.network)
     seen: list[dict[str, float]] = []
 
@@ -265,9 +266,9 @@ def run(name: str, budget_s: float, words: list[str], watched: bool = False) -> 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=RIVALS)
-    parser.add_argument("seconds", type=float, help="of training, on one thread")
-    parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="of fae.train")
-    parser.add_argument("--watch", action="store_true", help="keep the test AUROC along training")
+    parser.add_argument("seconds", type=float, help="seconds of training on one thread")
+    parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="keys of fae.train")
+    parser.add_argument("--watch", action="store_true", help="keep the test AUROC during training")
     asked = parser.parse_intermixed_args(arguments)
     run(asked.name, asked.seconds, asked.words, asked.watch)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# All rivals on some sets, one after the other. Repeat it to skip what is there and go on.
+# Trains all rivals on some sets, one after the other. If it is repeated, it skips finished runs.
 #   SETS="$PIPED/PA_FVN01_TL screw=$MVTEC/screw" DTD=… SEEDS="0 1 2" BUDGETS=120 experiments/rivals/run.sh
-# CATEGORY=FOLDER trains by a category's settings, at the 128 px of all.
+# CATEGORY=FOLDER trains by the settings of a category, at 128 px like all others.
 set -u
 : "${SETS:?the sets, as FOLDER or CATEGORY=FOLDER}" "${DTD:?a folder of pictures from which draem draws anomalies}"
 python=${PYTHON:-.venv/bin/python}

@@ -1,9 +1,9 @@
-"""Put what the rivals said of the test images beside each other, by the same metrics.
+"""Compares the rivals' maps and scores of the test images by the same metrics.
 
 python -m experiments.rivals.score multirun/rivals $PIPED/PA_* $MVTEC/screw    # writes experiments/rivals/results.csv
 
-Maps come back to the images' size before pixels are judged. Image scores: the maximum of the map for all that have one,
-and each method's own. What --watch kept of trainings goes into along.csv and along.png beside results.csv.
+Maps are brought to the images' size before pixels are judged. Two image scores are judged: the maximum of the map, and
+each method's own score. The records of --watch go into along.csv and along.png beside results.csv.
 """
 
 import argparse
@@ -35,14 +35,14 @@ EPOCHS = {
     "ganomaly": 100,  # anomalib's example configuration
 }
 IMAGES = {"fae": 800 * 8, "segmentation": 800 * 8}
-"""What a schedule of its own amounts to: epochs of its authors, or the images of experiment=quick."""
+"""The images that a whole schedule shows: EPOCHS by the authors of the method, or IMAGES by experiment=quick."""
 UNDERTRAINED = 0.1
-"""Below this share of its own schedule a rival is called so."""
+"""A rival that has seen less than this share of its own schedule is called undertrained."""
 ORDER = ("fae", "segmentation", "autoencoder", "denoising", "draem", "ganomaly", "patchcore", "efficientad", "trivial")
 
 
 def judged(labels: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """`(N,)` bool: whose pixels count; a defective image with an empty mask keeps its label alone, as in fae.train."""
+    """Whether the pixels of an image count, `(N,)` bool. They do not for a defective image with an empty mask."""
     return ~labels | masks.any(axis=(1, 2))
 
 
@@ -60,7 +60,7 @@ def test_images(root: Path, side: int) -> tuple[list[str], torch.Tensor, np.ndar
 
 
 def trivial(images: torch.Tensor, labels: np.ndarray, masks: np.ndarray) -> dict[str, float]:
-    """The best of six statistics, each in the direction that serves it, by the test labels: an oracle's choice."""
+    """The best of six statistics, each in its better direction; the test labels choose, so it is an oracle."""
     count = judged(labels, masks)
     by_image = [ranked(f(images).numpy(), labels) for f in IMAGE_STATISTICS.values()]
     by_pixel = [ranked(f(images)[:, 0].numpy()[count].ravel(), masks[count].ravel()) for f in PIXEL_STATISTICS.values()]
@@ -71,14 +71,14 @@ def trivial(images: torch.Tensor, labels: np.ndarray, masks: np.ndarray) -> dict
 
 
 def row(folder: Path, paths: list[str], labels: np.ndarray, masks: np.ndarray) -> dict[str, object]:
-    """The facts of a rival and its figures; empty where it is absent."""
+    """The facts of a rival and its figures; an absent rival has no figures."""
     facts: dict[str, object] = json.loads((folder / "facts.json").read_text())
     if "absent" in facts:
         return facts
     with np.load(folder / "maps.npz", allow_pickle=False) as found:
         place = {str(Path(path).resolve()): i for i, path in enumerate(found["path"].tolist())}
         if missing := [path for path in paths if path not in place]:
-            raise SystemExit(f"{folder} says nothing of {missing[0]}; it was trained on other images, move it away")
+            raise SystemExit(f"{folder} has no score of {missing[0]}; it was trained on other images, move it away")
         order = [place[path] for path in paths]
         facts["image_auroc_own"] = ranked(found["image_score"][order], labels)
         if "anomaly_map" in found:
@@ -91,7 +91,7 @@ def row(folder: Path, paths: list[str], labels: np.ndarray, masks: np.ndarray) -
 
 
 def table(folder: Path, sets: list[Path], side: int) -> pd.DataFrame:
-    """A row for each run, and one for the statistics of each set."""
+    """A row for each run, and a row for the statistics of each set."""
     rows: list[dict[str, object]] = []
     runs = sorted(path.parent for path in folder.glob("*/facts.json"))
     if not runs:
@@ -113,13 +113,13 @@ def table(folder: Path, sets: list[Path], side: int) -> pd.DataFrame:
 
 
 def share(found: pd.DataFrame) -> pd.Series:
-    """Of its own schedule, that a run has seen; NaN where there is none."""
+    """The share of its own schedule that a run has seen; NaN without a schedule."""
     schedule = found["rival"].map(IMAGES).fillna(found["rival"].map(EPOCHS) * found["train_images"])
     return found["images_seen"] / schedule
 
 
 def _cell(values: pd.Series, digits: int = 3) -> str:
-    """Mean, ± standard deviation over the seeds."""
+    """Mean ± standard deviation over the seeds."""
     values = values.dropna().astype(float)
     if not len(values):
         return "–"
@@ -128,7 +128,7 @@ def _cell(values: pd.Series, digits: int = 3) -> str:
 
 
 def _trained(own: pd.DataFrame) -> str:
-    """Seconds and share of its schedule; `undertrained` where that is small."""
+    """Seconds and share of the rival's own schedule, marked as undertrained if it is small."""
     of_schedule = share(own).mean()
     if pd.isna(of_schedule):
         return "–"
@@ -137,7 +137,7 @@ def _trained(own: pd.DataFrame) -> str:
 
 
 def markdown(found: pd.DataFrame) -> str:
-    """A line for each set and rival: the budget that all share, then the longest run of each."""
+    """A line for each set and rival: the shortest budget, then the rival's longest run."""
     found = found.reindex(columns=[*found.columns, *(name for name in _SHOWN if name not in found)])
     shared = found["budget_s"].min()
     lines = [
@@ -160,7 +160,7 @@ def markdown(found: pd.DataFrame) -> str:
 
 
 def along(folder: Path) -> pd.DataFrame:
-    """What --watch kept of the trainings below a folder; empty where it kept nothing."""
+    """The records of --watch in the runs below a folder; an empty table without any."""
     parts = []
     for path in sorted(folder.glob("*/along.csv")):
         facts = json.loads((path.parent / "facts.json").read_text())
@@ -171,7 +171,7 @@ def along(folder: Path) -> pd.DataFrame:
 
 
 def draw_along(watched: pd.DataFrame, path: Path) -> None:
-    """Pixel AUROC against the seconds of training, a panel a set; a pale line is held-out synthetic damage."""
+    """Draws pixel AUROC against seconds of training, a panel for each set; pale lines are synthetic damage."""
     sets = watched["dataset"].unique()
     colours = {name: f"C{i}" for i, name in enumerate(ORDER)}
     figure = Figure(figsize=(5.5 * len(sets), 4.2), layout="constrained")
@@ -192,8 +192,8 @@ def draw_along(watched: pd.DataFrame, path: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", type=Path, help="what own.py and others.py wrote")
-    parser.add_argument("sets", type=Path, nargs="+", help="what they were trained on, in the MVTec AD layout")
+    parser.add_argument("runs", type=Path, help="the folder that own.py and others.py wrote")
+    parser.add_argument("sets", type=Path, nargs="+", help="the sets of the runs, in the MVTec AD layout")
     parser.add_argument("--side", type=int, default=128, help="px at which pixels are judged")
     parser.add_argument("--out", type=Path, default=HERE / "results.csv")
     asked = parser.parse_args(arguments)

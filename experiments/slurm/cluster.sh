@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A real SLURM of one node on this machine, from Debian's slurm-wlm and munge; as root. Its state lies in a folder of
-# its own: cluster.sh start DIR, then SLURM_CONF=DIR/slurm.conf sbatch …, then cluster.sh stop DIR.
+# Starts a SLURM of one node on this machine from Debian's slurm-wlm and munge, as root. Its state lies in a folder:
+# cluster.sh start DIR, then SLURM_CONF=DIR/slurm.conf sbatch …, then cluster.sh stop DIR.
 set -eu
 folder=$(realpath -m "$2")
 if [ "$1" = stop ]; then

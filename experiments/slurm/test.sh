@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Starts a SLURM of one node, runs tests/cli/test_slurm.py on it, and keeps what was said in experiments/slurm/log.txt.
+# Starts a SLURM of one node, runs tests/cli/test_slurm.py on it, and keeps its output in experiments/slurm/log.txt.
 set -euo pipefail
 here=$(dirname "$0")
 folder=$(mktemp -d)

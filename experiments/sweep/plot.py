@@ -1,4 +1,7 @@
-"""From lam.csv and score.csv, which fae.report wrote as results.csv, to lam.png and score.png."""
+"""Draws lam.png and score.png from lam.csv and score.csv, the copies of what fae.report wrote as results.csv.
+
+python -m experiments.sweep.plot
+"""
 
 from pathlib import Path
 

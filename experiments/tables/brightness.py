@@ -1,8 +1,8 @@
-"""What the brightness of normal test images does to image AUROC: scores against mean brightness, image by image.
+"""Draws image scores against the mean brightness of the images, to show whether brightness alone explains AUROC.
 
 python -m experiments.tables.brightness RUN --out experiments/tables/screw.png
 
-Where mean brightness alone tells normal from defective, no image AUROC on these images is evidence.
+If mean brightness alone tells normal from defective, no image AUROC on these images is evidence.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     defective = np.array([sample.label for sample in data.test.samples], bool)
     bright, trained = (split.image.float().mean(dim=(1, 2, 3)).numpy() for split in (data.test, data.train))
     if defective.all() or not defective.any():
-        raise ValueError(f"{data.index.dataset} has test images of one kind; AUROC needs normal and defective ones")
+        raise ValueError(f"{data.index.dataset} has only normal or only defective test images; AUROC needs both")
     figure = Figure(figsize=(15, 4.2), layout="constrained")
     axes = figure.subplots(1, 1 + len(SCORES))
     bins = np.linspace(min(bright.min(), trained.min()), max(bright.max(), trained.max()), 30)

@@ -1,9 +1,9 @@
-"""Table 4: filter | amplify | ensemble on textures, AUROC of images and pixels, mean and spread over the seeds.
+"""Computes table 4: image and pixel AUROC of filter, amplify and ensemble on textures, mean and deviation over seeds.
 
 python -m experiments.tables.objectives multirun/textures --corruption elastic        # writes table4.csv
 
-The ensemble is the pixelwise maximum of both maps (section 4.4), of runs on the same images with the same seed; scaled
-by each run's mean over its held-out normal images as well, because nothing makes two networks' maps alike in size.
+The ensemble is the pixelwise maximum of both maps (section 4.4). Its two runs share images and seed. The maps of two
+networks may differ in scale, so that a second ensemble divides each map by its mean over the held-out normal images.
 """
 
 import argparse
@@ -25,10 +25,10 @@ MEASURES = ("image_auroc", "pixel_auroc")
 
 
 def pairs(sweeps: list[Path], corruption: str) -> dict[tuple[str, int], dict[str, Path]]:
-    """(data set, seed) to objective to run, for those that both objectives have.
+    """Maps (data set, seed) and objective to a run, where both objectives have one.
 
     Raises:
-        SystemExit: two runs differ in nothing that this table shows.
+        SystemExit: two runs belong into the same cell of the table.
     """
     found: dict[tuple[str, int], dict[str, Path]] = {}
     for path in sorted(path for sweep in sweeps for path in sweep.glob(f"*/{METRICS}")):
@@ -44,7 +44,7 @@ def pairs(sweeps: list[Path], corruption: str) -> dict[tuple[str, int], dict[str
 
 
 def ensemble(filtering: Path, amplifying: Path, scale: str) -> dict[str, float]:
-    """The metrics of both together; kept in the filter's folder by fae.evaluate."""
+    """The metrics of the ensemble, which fae.evaluate keeps in the filter run's folder."""
     members = hashlib.sha256(f"{filtering.name}\n{amplifying.name}".encode()).hexdigest()[:8]
     path = filtering / "evaluation" / f"table4-{members}-{scale}.json"
     if not path.is_file():
@@ -76,7 +76,7 @@ def table(sweeps: list[Path], corruption: str) -> pd.DataFrame:
 
 
 def markdown(found: pd.DataFrame) -> str:
-    """Means over the seeds; the last row is the mean over the sets, with the spread of that mean over the seeds."""
+    """Means over the seeds; the last row is the mean over the sets, with its standard deviation over the seeds."""
     kinds = ("filter", "amplify", "ensemble", "ensemble_scaled")
     columns = [f"{measure}_{kind}" for measure in MEASURES for kind in kinds]
     lines = [
@@ -102,8 +102,8 @@ def markdown(found: pd.DataFrame) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sweeps", type=Path, nargs="+", help="folders of fae.train -m")
-    parser.add_argument("--corruption", default="elastic")
+    parser.add_argument("sweeps", type=Path, nargs="+", help="folders that fae.train -m wrote")
+    parser.add_argument("--corruption", default="elastic", help="the damage of the runs to compare")
     parser.add_argument("--out", type=Path, default=HERE / "table4.csv")
     asked = parser.parse_args(arguments)
     register()

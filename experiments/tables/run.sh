@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Table 4's and fig. 11's runs on the six PIPED sets, by the quick preset. Repeat it to skip what is finished and go on.
+# Trains the runs of table 4 and fig. 11 on the six PIPED sets, by the quick preset. If repeated, it skips finished runs.
 #   PIPED=… SEEDS=0,1,2 experiments/tables/run.sh
 set -eu
 python=${PYTHON:-.venv/bin/python}

@@ -1,9 +1,9 @@
-"""Tables 2 and 3: every category of MVTec AD, filter objective, paper | ours | difference, and the paper's best rival.
+"""Computes tables 2 and 3: every category of MVTec AD by the filter, beside the paper's figure and its best rival.
 
 python -m experiments.tables.tables multirun/paper --out experiments/tables/mvtec.csv
 
-Runs on other data stand below, without a number of the paper beside them; a category without a run is listed as such.
-Beside each run stands how large it was, and a star where a statistic without learning reaches as much.
+Runs on other data stand below, without a figure of the paper. A category without a run is listed as "no data". The
+table names the size of each run, and marks a figure with a star if a statistic without learning reaches as much.
 """
 
 import argparse
@@ -23,12 +23,12 @@ NO_DATA = "no data"
 
 
 def best_rival() -> pd.DataFrame:
-    """Of the paper's tables, as fractions: category, then each measure and by whom."""
+    """The best other method in the paper's tables: category, each measure as a fraction, and the method's name."""
     return pd.read_csv(HERE / "best_rival.csv", comment="#")
 
 
 def table(sweeps: list[Path]) -> pd.DataFrame:
-    """A row for each category of MVTec AD in the paper's order, then one for each other data set."""
+    """A row for each category of MVTec AD in the paper's order, then a row for each other data set."""
     finished = [run for sweep in sweeps for run in read_sweep(sweep).finished]
     runs, settings = tabulate(finished)
     runs["width"] = [run.config.get("model.width") for run in finished]
@@ -57,7 +57,7 @@ def table(sweeps: list[Path]) -> pd.DataFrame:
             row[f"trivial_{measure}"] = None if ours is None else ours[f"trivial_{measure}"]
         rows.append(row | {name: None if ours is None else size.loc[row["dataset"], name] for name in SIZE})
     for _, one in summary[~summary["dataset"].str.startswith("mvtec:")].iterrows():
-        # Synthetic categories share names with real ones, and nothing else.
+        # A synthetic category shares nothing with the real one but the name.
         rows.append(
             {"dataset": one["dataset"], "runs": int(one["runs"])}
             | size.loc[one["dataset"]].to_dict()
@@ -67,7 +67,7 @@ def table(sweeps: list[Path]) -> pd.DataFrame:
 
 
 def markdown(found: pd.DataFrame) -> str:
-    """As it stands in the README."""
+    """The table as Markdown, in percent."""
 
     def number(value: float, digits: int = 1) -> str:
         return "" if pd.isna(value) else f"{100 * value:.{digits}f}"
@@ -79,7 +79,7 @@ def markdown(found: pd.DataFrame) -> str:
     for _, row in found.iterrows():
         cells = [row["dataset"] + (" (drawn, not real)" if is_synthetic(row["dataset"]) else "")]
         if row["runs"]:
-            width = "unknown" if pd.isna(row["width"]) else f"{row['width']:.0f}"  # where only the metrics are left
+            width = "unknown" if pd.isna(row["width"]) else f"{row['width']:.0f}"  # if only metrics.json is left
             cells[0] += f" ({row['image_size']} px, width {width}, {row['steps']:.0f} steps)"
         for measure in MEASURES:
             spread = "" if pd.isna(row.get(f"{measure}_std")) else f" ± {number(row[f'{measure}_std'])}"
@@ -94,7 +94,7 @@ def markdown(found: pd.DataFrame) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sweeps", type=Path, nargs="+", help="folders of fae.train -m")
+    parser.add_argument("sweeps", type=Path, nargs="+", help="folders that fae.train -m wrote")
     parser.add_argument("--out", type=Path, default=HERE / "mvtec.csv")
     asked = parser.parse_args(arguments)
     found = table(asked.sweeps)

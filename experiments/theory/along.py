@@ -24,7 +24,7 @@ from experiments.theory.manifold import idempotence, jacobian_distance
 from fae.cli.command import plainly
 from fae.cli.schema import conf_dir, register
 from fae.data.module import DataModule
-from fae.module import FilteringAutoencoder
+from fae.module import AnomalyAutoencoder
 from fae.score.score import Score
 from fae.train import train
 
@@ -45,7 +45,7 @@ class Along(Callback):
     @torch.inference_mode(False)  # which Lightning validates in, and which knows no gradients
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Append a row; a resumed run replaces those that it goes through again."""
-        assert isinstance(pl_module, FilteringAutoencoder)
+        assert isinstance(pl_module, AnomalyAutoencoder)
         assert not pl_module.training
         data = trainer.datamodule  # type: ignore[attr-defined]
         assert isinstance(data, DataModule)
@@ -67,10 +67,10 @@ class Along(Callback):
             self.path, index=False
         )
 
-    def _residuals(self, module: FilteringAutoencoder, image: Tensor) -> Tensor:
+    def _residuals(self, module: AnomalyAutoencoder, image: Tensor) -> Tensor:
         parts = (part.to(module.device).float() / 255 for part in image.split(_BATCH))
         with torch.no_grad():
-            return torch.cat([self.score.residual_map(part, module(part)).cpu() for part in parts])
+            return torch.cat([self.score.residual(part, module(part)).cpu() for part in parts])
 
 
 def one(words: list[str], objective: str, sigma: float) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
-from fae.module import FilteringAutoencoder
+from fae.module import AnomalyAutoencoder
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Compiled(Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Compile, if it pays."""
-        assert isinstance(pl_module, FilteringAutoencoder)
+        assert isinstance(pl_module, AnomalyAutoencoder)
         self.used = False
         device = trainer.strategy.root_device
         left = trainer.max_steps - trainer.global_step
@@ -63,7 +63,7 @@ class Compiled(Callback):
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Let the compiled network go, with the graphs' memory."""
-        assert isinstance(pl_module, FilteringAutoencoder)
+        assert isinstance(pl_module, AnomalyAutoencoder)
         if pl_module.in_training is not None:
             pl_module.in_training = None
             pl_module.zero_grad()  # gradients may lie in the graphs' memory

@@ -1,0 +1,1 @@
+"""What every command shares: composing its configuration, checking its words, saying what is wrong, running sweeps."""

@@ -19,16 +19,25 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from fae.cli.schema import SCHEMAS, arguments, check_callbacks, check_leaves, check_root, conf_dir, nearest, register
+from fae.cli.check import arguments, check_callbacks, check_leaves, check_root, nearest
+from fae.cli.extra import MissingExtraError, missing
+from fae.cli.schema import SCHEMAS, conf_dir, register
 from fae.machine.allocator import keep_freed_memory
 
 Task = Callable[[DictConfig], Any]
 
 MENDABLE = (
     *(HydraException, OmegaConfBaseException, MisconfigurationException),
-    *(ValueError, OSError, FloatingPointError),
+    *(ValueError, OSError, FloatingPointError, MissingExtraError),
 )
 """What the user can mend; `explain` says how."""
+
+_LAUNCHERS = {
+    "joblib": "hydra-joblib-launcher",
+    "submitit_local": "hydra-submitit-launcher",
+    "submitit_slurm": "hydra-submitit-launcher",
+}
+"""Packages of the extra `cluster`, by the launcher that they bring."""
 
 
 @contextmanager
@@ -95,9 +104,12 @@ def check_words(words: Sequence[str]) -> None:
 
 def explain(error: BaseException) -> str:
     """The message of an error, with the nearest valid name where a key or a choice is unknown."""
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
-        return f"{group}={choice} does not exist; {nearest(choice, error.options)}"
+        if group == "hydra/launcher" and choice in _LAUNCHERS:
+            return missing(_LAUNCHERS[choice], "cluster")
+        if error.options:
+            return f"{group}={choice} does not exist; {nearest(choice, error.options)}"
     cause = error.__cause__
     if isinstance(error, InstantiationException) and isinstance(
         cause, ValueError | OSError | MisconfigurationException

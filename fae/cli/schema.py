@@ -1,15 +1,11 @@
-"""The schema of the configuration's root, what OmegaConf resolves for it, and the check of its leaves."""
+"""The schema of the configuration's root, and what OmegaConf resolves for it."""
 
-import difflib
-import inspect
-from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from hydra.utils import get_object
-from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
+from omegaconf import MISSING, OmegaConf
 
 
 @dataclass
@@ -22,7 +18,6 @@ class Category:
     rotate: bool = False
     flip_horizontal: bool = False
     flip_vertical: bool = False
-    residual: str = "squared"
     k: int = 5
     n: int = 2
     t: float = 0.0
@@ -45,6 +40,7 @@ class TrainConfig:
     corruption: Any = MISSING
     score: Any = MISSING
     threshold: Any = MISSING
+    metric: dict[str, Any] = field(default_factory=dict)
     engine: str = "exact"
     optimizer: Any = MISSING
     scheduler: Any = MISSING
@@ -70,6 +66,7 @@ class EvaluateConfig:
     data: Any = MISSING
     score: Any = MISSING
     threshold: Any = MISSING
+    metric: dict[str, Any] = field(default_factory=dict)
     engine: str | None = None
     grid: Any = None
     select: str | None = None
@@ -133,7 +130,7 @@ class DownloadConfig:
     """The keys of conf/download.yaml; all others are refused."""
 
     root: str | None = None
-    url: str = MISSING
+    urls: list[str] = MISSING
     sha256: str = MISSING
     page: str = MISSING
     licence: str = MISSING
@@ -181,73 +178,3 @@ def conf_dir() -> str:
         if (folder / "train.yaml").is_file():
             return str(folder)
     raise FileNotFoundError(f"no conf/train.yaml in {here} or beside it; reinstall the package")
-
-
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """A half-sentence that suggests the valid name nearest to a wrong one."""
-    names = sorted(valid)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"valid names: {', '.join(names)}"
-
-
-def check_root(cfg: DictConfig, schema: type) -> None:
-    """Check the root's keys, because `+key=value` on the command line passes by the schema.
-
-    Raises:
-        ValueError: naming the unknown key and the nearest valid one.
-    """
-    valid = {f.name for f in fields(schema)}
-    for key in map(str, cfg):
-        if key not in valid:
-            raise ValueError(f"unknown key {key}; {nearest(key, valid)}")
-
-
-# Where a constructor passes other arguments on to.
-_PASSED_ON = {"fae.tracking.logger.ResumableWandbLogger": "wandb.init"}
-
-
-def arguments(leaf: DictConfig) -> set[str]:
-    """Names of the arguments of a leaf's `_target_`; "**" among them where it takes any."""
-    if "_target_" not in leaf:
-        return set()
-    names = {"**" if p.kind is inspect.Parameter.VAR_KEYWORD else p.name for p in _parameters(leaf._target_)}
-    if leaf._target_ in _PASSED_ON:
-        names = names - {"**"} | {p.name for p in _parameters(_PASSED_ON[leaf._target_])}
-    return names
-
-
-def _parameters(target: str) -> Iterable[inspect.Parameter]:
-    return inspect.signature(get_object(target)).parameters.values()
-
-
-def check_callbacks(cfg: DictConfig) -> None:
-    """Check that every callback is one: a misspelt name would make a new one that does nothing.
-
-    Raises:
-        ValueError: naming the unknown callback and the nearest valid name.
-    """
-    for name, leaf in cfg.get("callback", {}).items():
-        if "_target_" not in leaf:
-            valid = [str(key) for key, other in cfg.callback.items() if "_target_" in other]
-            raise ValueError(f"unknown key callback.{name}; {nearest(str(name), valid)}")
-
-
-def check_leaves(node: Any, path: str = "") -> None:
-    """Check that every leaf holds only arguments of its `_target_`.
-
-    Raises:
-        ValueError: naming the unknown key and the nearest valid one.
-    """
-    if isinstance(node, ListConfig):
-        for i, child in enumerate(node):
-            check_leaves(child, f"{path}[{i}]")
-    if not isinstance(node, DictConfig):
-        return
-    if "_target_" in node:
-        valid = arguments(node)
-        for key in map(str, node):
-            if not key.startswith("_") and key not in valid and "**" not in valid:
-                raise ValueError(f"unknown key {path}.{key}; {nearest(key, valid)} ({node._target_})")
-    for key in map(str, node):
-        if not OmegaConf.is_missing(node, key):
-            check_leaves(node[key], f"{path}.{key}" if path else key)

@@ -18,10 +18,8 @@ from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
-from submitit.core.utils import FailedJobError, UncompletedJobError
 
 from fae.cli.command import Task, explain
 from fae.machine.atomic import write_text
@@ -87,12 +85,12 @@ def sweeping() -> Iterator[None]:
     """
     try:
         yield
-    except (FailedJobError, UncompletedJobError) as error:
+    except _raised_by("submitit.core.utils", "FailedJobError", "UncompletedJobError") as error:
         sys.exit(
             f"error: a job was lost: {str(error).strip()}\nThe others go on; see squeue. When it is empty, repeat the "
             "command: it skips what is finished and goes on with the rest"
         )
-    except TerminatedWorkerError:
+    except _raised_by("joblib.externals.loky.process_executor", "TerminatedWorkerError"):
         sys.exit(
             "error: a worker process was killed, perhaps for its memory, and joblib stopped the others; repeat the "
             "command to go on, with a smaller hydra.launcher.n_jobs where memory is short"
@@ -102,6 +100,12 @@ def sweeping() -> Iterator[None]:
         sys.exit(128 + signal.SIGINT)
     finally:
         _release()
+
+
+def _raised_by(module: str, *names: str) -> tuple[type[BaseException], ...]:
+    """Exceptions of a launcher, which is an extra: none if nothing has imported its module."""
+    loaded = sys.modules.get(module)
+    return tuple(getattr(loaded, name) for name in names) if loaded is not None else ()
 
 
 def _release() -> None:

@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
 from fae.cli import command as cli
-from fae.cli.schema import nearest
+from fae.cli.check import nearest
 from fae.data.mvtec import expected
 from fae.image import images_in, read_image, read_mask
 
@@ -20,24 +19,32 @@ INCOMPLETE = 3
 """Exit code when something is missing, too much or unreadable."""
 
 
+class Count(NamedTuple):
+    """The numbers of images of one folder."""
+
+    folder: str
+    """Its path in the category, as `train/good`."""
+    expected: int
+    found: int
+
+
 class Category(NamedTuple):
     """What is wrong with one category."""
 
     name: str
-    counts: pd.DataFrame
-    """A row a folder: folder, expected, found."""
+    counts: list[Count]
     bad: str | None
     """Why the first bad file is bad; None where all can be read and fit each other."""
 
     @property
     def absent(self) -> bool:
         """Whether nothing of it is there."""
-        return not self.counts["found"].any()
+        return not any(count.found for count in self.counts)
 
     @property
     def whole(self) -> bool:
         """Whether it is as it was published."""
-        return self.bad is None and bool((self.counts["found"] == self.counts["expected"]).all())
+        return self.bad is None and all(count.found == count.expected for count in self.counts)
 
 
 def check_category(root: Path, name: str) -> Category:
@@ -47,7 +54,7 @@ def check_category(root: Path, name: str) -> Category:
         root: contains the categories.
         name: one of the 15.
     """
-    wanted = expected().query("category == @name").set_index("folder")["images"]
+    wanted = expected()[name]
     folder = root / name
     there = {
         str(path.relative_to(folder).as_posix()): images_in(path)
@@ -55,14 +62,8 @@ def check_category(root: Path, name: str) -> Category:
         for path in (sorted((folder / split).iterdir()) if (folder / split).is_dir() else [])
         if path.is_dir()
     }
-    names = [*wanted.index, *sorted(there.keys() - set(wanted.index))]
-    counts = pd.DataFrame(
-        {
-            "folder": names,
-            "expected": [int(wanted.get(one, 0)) for one in names],
-            "found": [len(there.get(one, ())) for one in names],
-        }
-    )
+    folders = [*wanted, *sorted(there.keys() - wanted.keys())]
+    counts = [Count(one, wanted.get(one, 0), len(there.get(one, ()))) for one in folders]
     return Category(name, counts, _first_bad(folder, there))
 
 
@@ -109,7 +110,7 @@ def check(cfg: DictConfig) -> Sequence[Category]:
             f"root (={cfg.root}) is no folder; name the one that contains the categories of MVTec AD, or set "
             "MVTEC_AD_ROOT"
         )
-    known = list(expected()["category"].unique())
+    known = list(expected())
     asked = known if cfg.categories is None else cfg.categories
     names = [asked] if isinstance(asked, str) else list(asked)
     if not names:
@@ -119,9 +120,9 @@ def check(cfg: DictConfig) -> Sequence[Category]:
     results = [check_category(root, name) for name in names]
     Console().print(_table(root, results))
     for one in results:
-        for row in one.counts.itertuples():
-            if not one.absent and row.found != row.expected:
-                print(f"{one.name}/{row.folder}: {row.found} images, expected {row.expected}")
+        for count in one.counts:
+            if not one.absent and count.found != count.expected:
+                print(f"{one.name}/{count.folder}: {count.found} images, expected {count.expected}")
         if one.bad is not None:
             print(f"{one.name}: first bad file: {one.bad}")
     missing = [one.name for one in results if one.absent]
@@ -136,12 +137,14 @@ def _table(root: Path, results: Sequence[Category]) -> Table:
     for name in columns:
         table.add_column(name, justify="left" if name in ("category", "state") else "right")
     for one in results:
-        kinds = one.counts["folder"].map(_kind)
-        sums = one.counts.groupby(kinds)[["found", "expected"]].sum()
-        cells = [f"{sums.found[kind]} of {sums.expected[kind]}" for kind in columns[1:-1]]
+        cells = [_sums([count for count in one.counts if _kind(count.folder) == kind]) for kind in columns[1:-1]]
         state = "no data" if one.absent else "whole" if one.whole else "bad file" if one.bad else "other counts"
         table.add_row(one.name, *cells, state)
     return table
+
+
+def _sums(counts: Sequence[Count]) -> str:
+    return f"{sum(count.found for count in counts)} of {sum(count.expected for count in counts)}"
 
 
 def _kind(folder: str) -> str:

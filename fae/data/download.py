@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import sys
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -13,7 +14,7 @@ from tqdm import tqdm
 
 from fae.cli import command as cli
 from fae.data.mvtec import expected
-from fae.run.folder import locked
+from fae.machine.lock import locked
 
 _CHUNK = 1 << 16
 
@@ -29,23 +30,25 @@ def download(cfg: DictConfig) -> list[Path]:
 
     Raises:
         ValueError: the archive is another than the one expected, or holds what it should not.
-        OSError: the address cannot be reached, or a file cannot be written; what was fetched is kept.
+        OSError: no address can be reached, or a file cannot be written; what was fetched is kept.
     """
     if cfg.root is None:
         raise ValueError("root (=None) must name the folder that shall contain the categories, or set MVTEC_AD_ROOT")
+    if not cfg.urls:
+        raise ValueError("urls (=[]) must hold one address at least")
     root = Path(cfg.root)
-    archive = root / Path(urlparse(cfg.url).path).name
+    archive = root / Path(urlparse(cfg.urls[0]).path).name
     by_hand = (
         f"Repeat the command to go on, or fetch the archive by hand from {cfg.page}, save it as {archive} and repeat "
         "the command, which then verifies and unpacks it"
     )
     print(f"LICENCE: {cfg.licence}", flush=True)
-    if all((root / category).is_dir() for category in expected()["category"].unique()):
+    if all((root / category).is_dir() for category in expected()):
         print(f"{root} holds all categories already; python -m fae.data.check root={root} counts them", flush=True)
         return []
     with locked(root, "root"):
         if not archive.is_file():
-            _fetch(cfg.url, archive, cfg.timeout_s, by_hand)
+            _fetch(cfg.urls, archive, cfg.timeout_s, by_hand)
         found = _digest(archive)
         if found != cfg.sha256:
             raise ValueError(
@@ -62,38 +65,53 @@ def download(cfg: DictConfig) -> list[Path]:
     return folders
 
 
-def _fetch(url: str, archive: Path, timeout_s: float, by_hand: str) -> None:
+def _fetch(urls: Sequence[str], archive: Path, timeout_s: float, by_hand: str) -> None:
+    """Fetch the archive, or its rest, from the first address that gives it: all of them hold the same file."""
+    failed: list[str] = []
+    for url in urls:
+        try:
+            _fetch_from(url, archive, timeout_s)
+            return
+        except requests.RequestException as error:
+            failed.append(f"{url} could not be fetched ({error})")
+            if len(failed) < len(urls):
+                print(f"NOTE: {failed[-1]}; the next address is tried", flush=True)
+        except OSError as error:
+            raise OSError(f"{archive} could not be written ({error}). {by_hand}") from error
+    raise OSError(f"{'; '.join(failed)}. {by_hand}")
+
+
+def _fetch_from(url: str, archive: Path, timeout_s: float) -> None:
     """Fetch what is not there yet; the file has its name when it is whole."""
     part = archive.with_name(f".{archive.name}.part")
     have = part.stat().st_size if part.is_file() else 0
-    try:
-        ask = {"Range": f"bytes={have}-"} if have else {}
-        # As it is stored: a server that compressed it on the way would make nonsense of the range.
-        with requests.get(url, headers={"Accept-Encoding": "identity"} | ask, stream=True, timeout=timeout_s) as answer:
-            if have and answer.status_code == requests.codes.requested_range_not_satisfiable:
-                part.replace(archive)  # all of it had come; its checksum decides
-                return
-            answer.raise_for_status()
-            goes_on = answer.status_code == requests.codes.partial_content
-            have = have if goes_on else 0
-            rest = int(answer.headers.get("Content-Length", 0))
-            with (
-                part.open("ab" if goes_on else "wb") as file,
-                tqdm(
-                    total=have + rest if rest else None,
-                    initial=have,
-                    unit="B",
-                    unit_scale=True,
-                    desc=archive.name,
-                    disable=not sys.stderr.isatty(),
-                ) as bar,
-            ):
-                for chunk in answer.iter_content(_CHUNK):
-                    bar.update(file.write(chunk))
-            if rest and part.stat().st_size != have + rest:
-                raise OSError(f"the connection ended after {part.stat().st_size} of {have + rest} bytes")
-    except (requests.RequestException, OSError) as error:
-        raise OSError(f"{url} could not be fetched ({error}). {by_hand}") from error
+    ask = {"Range": f"bytes={have}-"} if have else {}
+    # As it is stored: a server that compressed it on the way would make nonsense of the range.
+    with requests.get(url, headers={"Accept-Encoding": "identity"} | ask, stream=True, timeout=timeout_s) as answer:
+        if have and answer.status_code == requests.codes.requested_range_not_satisfiable:
+            part.replace(archive)  # all of it had come; its checksum decides
+            return
+        answer.raise_for_status()
+        if answer.headers.get("Content-Type", "").startswith("text/html"):
+            raise requests.RequestException("the answer is a web page, as of a share that has ended")
+        goes_on = answer.status_code == requests.codes.partial_content
+        have = have if goes_on else 0
+        rest = int(answer.headers.get("Content-Length", 0))
+        with (
+            part.open("ab" if goes_on else "wb") as file,
+            tqdm(
+                total=have + rest if rest else None,
+                initial=have,
+                unit="B",
+                unit_scale=True,
+                desc=archive.name,
+                disable=not sys.stderr.isatty(),
+            ) as bar,
+        ):
+            for chunk in answer.iter_content(_CHUNK):
+                bar.update(file.write(chunk))
+        if rest and part.stat().st_size != have + rest:
+            raise requests.ConnectionError(f"the connection ended after {part.stat().st_size} of {have + rest} bytes")
     part.replace(archive)
 
 

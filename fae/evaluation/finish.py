@@ -1,70 +1,139 @@
-"""What a run leaves behind: scores.csv, heatmaps and, last, metrics.json; the same goes to W&B."""
+"""The end of a run, which training and a later evaluation share: measures, facts, detector and pages."""
 
 import csv
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from hydra.utils import instantiate
+from omegaconf import DictConfig
 from torch import Tensor
 
-from fae.data.index import Sample
 from fae.data.module import DataModule
-from fae.evaluation.measure import Evaluation
+from fae.evaluation.measure import Evaluation, Normals, measure
 from fae.machine.atomic import whole, write_text
-from fae.picture.heatmap import choose, write_heatmaps
-from fae.picture.pages import write_pictures
-from fae.run.folder import METRICS
+from fae.picture.heatmaps import choose, write_heatmaps
+from fae.picture.pages import write_pages
+from fae.picture.panel import Shown, colour_limit
+from fae.run.calibrated import DETECTOR, save_detector
+from fae.run.facts import facts
+from fae.run.folder import CONFIG, METRICS, ORIGIN
+from fae.run.network import checkpoint_of
+from fae.score.score import Score
 from fae.tracking.logger import ResumableWandbLogger
 from fae.tracking.results import log_model, log_results
 
 _COLUMNS = ("path", "label", "defect_type", "score")
 
 
-def write_results(
+class Maps(NamedTuple):
+    """Anomaly maps, and what thresholds come from."""
+
+    held_out: Normals
+    test: Tensor
+    """`(N, 1, H, W)`."""
+    calibration: Normals | None = None
+    """Other normal images for the thresholds; None takes the held-out ones."""
+
+
+class Finished(NamedTuple):
+    """What a run has come to."""
+
+    result: Evaluation
+    metrics: dict[str, Any]
+    """Flat, for JSON."""
+    shown: Shown
+    """The test images, for pictures."""
+    title: str
+    """Of the pictures."""
+
+
+def finish(cfg: DictConfig, data: DataModule, score: Score, maps: Maps, others: dict[str, Any]) -> Finished:
+    """Measure maps, and say what was measured and how it came about.
+
+    Args:
+        cfg: the run's configuration, with the score that the maps were made with.
+        data: after `setup`.
+        score: calibrated on the held-out maps.
+        maps: of the held-out and the test images.
+        others: further entries of the metrics; they win over facts and measures of one name.
+
+    Raises:
+        ValueError: a map holds NaN, or a value of the configuration is wrong.
+    """
+    thresholds = instantiate(cfg.threshold, _convert_="all")
+    own = instantiate(cfg.metric, _convert_="all")
+    result = measure(score.image_score, maps.test, data, thresholds, maps.held_out, maps.calibration, cfg.engine, own)
+    metrics = facts(cfg, data, score) | result.metrics | others
+    samples = data.test.samples
+    shown = Shown(
+        *(data.test.image, result.anomaly_map, data.mask, result.image_score),
+        np.array([sample.defect_type for sample in samples]),
+        [f"{sample.defect_type}/{sample.path.stem}" for sample in samples],
+        result.image_threshold,
+    )
+    return Finished(result, metrics, shown, data.index.dataset)
+
+
+def write_detector(path: Path, cfg: DictConfig, run_dir: Path, score: Score, maps: Maps, result: Evaluation) -> None:
+    """Write what `fae.load` needs besides the weights; arguments as of `finish`, with its result."""
+    limit = colour_limit(maps.test if len(maps.test) else maps.held_out.anomaly_map)
+    thresholds = (result.image_threshold, result.pixel_threshold)
+    save_detector(path, cfg, run_dir, score, maps.held_out.anomaly_map.shape[-2:], thresholds, limit)
+
+
+def write_run(
     run_dir: Path,
-    metrics: dict[str, Any],
-    result: Evaluation,
+    finished: Finished,
     reconstruction: Tensor,
     data: DataModule,
     pictures: int,
     logger: ResumableWandbLogger,
     keep_model: bool,
 ) -> None:
-    """Write everything, metrics.json last, so that its presence means that the run is finished.
+    """Write a run's results, metrics.json last: its presence means that the run is finished. W&B gets them, too.
 
     Args:
-        run_dir: the run's folder.
-        metrics: flat, for metrics.json and W&B's summary.
-        result: maps and scores of the test images.
+        run_dir: the run's folder, which holds the detector already.
+        finished: from `finish`.
         reconstruction: `(N, 3, H, W)` uint8, of the test images.
         data: after `setup`.
         pictures: how many heatmaps to write.
         logger: of the run.
-        keep_model: whether W&B gets what `fae.load` needs as well.
+        keep_model: whether W&B gets what `fae.load` needs.
     """
-    samples, scores = data.test.samples, result.image_score
-    rows = _rows(samples, scores)
+    result, samples = finished.result, data.test.samples
+    shown = finished.shown._replace(reconstruction=reconstruction)
     with whole(run_dir / "scores.csv") as draft, draft.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
-        writer.writerows(rows)
-    chosen = choose(scores, pictures, data.seed)
-    written = write_heatmaps(
-        run_dir / "heatmaps", samples, chosen, data.test.image, reconstruction, result.anomaly_map, data.mask, scores
-    )
-    pages = write_pictures(run_dir, "", str(metrics["dataset"]), result, data)
-    text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
+        for sample, value in zip(samples, result.image_score, strict=True):
+            writer.writerow([str(sample.path), sample.label, sample.defect_type, float(value)])
+    heatmaps = write_heatmaps(run_dir / "heatmaps", shown, choose(result.image_score, pictures, data.seed))
+    pages = write_pages(run_dir, "", finished.title, shown, result.pixels)
+    text = json.dumps(finished.metrics, indent=2, allow_nan=False) + "\n"
     if logger.enabled:
-        log_results(logger, metrics, result, reconstruction, data, pages, written)
+        paths = [sample.path for sample in samples]
+        log_results(logger, finished.metrics, shown, result.pixels, paths, pages, heatmaps)
         if keep_model:
-            log_model(logger, run_dir, text)
+            names = (DETECTOR, CONFIG, ORIGIN)
+            log_model(logger, [checkpoint_of(run_dir), *(run_dir / name for name in names)], text)
     write_text(run_dir / METRICS, text)
 
 
-def _rows(samples: tuple[Sample, ...], scores: NDArray[np.float32]) -> list[list[Any]]:
-    return [
-        [str(sample.path), sample.label, sample.defect_type, float(value)]
-        for sample, value in zip(samples, scores, strict=True)
-    ]
+def write_evaluation(folder: Path, name: str, finished: Finished) -> Path:
+    """Write a later evaluation of a run: its pages, and `<name>.json` last.
+
+    Args:
+        folder: of the run's evaluations.
+        name: of this one.
+        finished: from `finish`.
+
+    Returns:
+        the JSON file.
+    """
+    write_pages(folder, f"{name}-", f"{finished.title}, {name}", finished.shown, finished.result.pixels)
+    path = folder / f"{name}.json"
+    write_text(path, json.dumps(finished.metrics, indent=2, allow_nan=False) + "\n")
+    return path

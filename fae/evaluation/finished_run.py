@@ -1,7 +1,6 @@
 """A finished run, ready to be scored: the network runs once for each kind of residual, however many settings follow."""
 
 import hashlib
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from fae.cli.schema import check_leaves
+from fae.cli.check import check_leaves
 from fae.data.index import Sample
 from fae.data.module import DataModule
 from fae.evaluation.measure import Normals
@@ -20,12 +19,13 @@ from fae.evaluation.search import Setting
 from fae.image import images_in
 from fae.machine.atomic import whole
 from fae.machine.provenance import environment, git_commit
-from fae.run.build import build_module, build_trainer, checkpoint_of, load_checkpoint, predict, predict_images, quiet
+from fae.run.build import build_module, build_trainer, quiet
 from fae.run.folder import check_images, finished_config
+from fae.run.forward import predict, predict_images
+from fae.run.network import checkpoint_of, load_weights
 from fae.score.score import Score
 
 FOLDER = "evaluation"
-SCALES = ("none", "validation")
 
 
 class Residuals(NamedTuple):
@@ -50,7 +50,7 @@ class Scored:
         self.data.setup()
         self.score: Score = instantiate(cfg.score, _convert_="all")
         self.module = build_module(cfg, self.score)
-        self.checkpoint = load_checkpoint(self.module, cfg, run_dir)
+        self.checkpoint = load_weights(self.module.model, cfg, run_dir)
         self.trainer = build_trainer(cfg, [])
         self.where: dict[str, Any] = {"git_commit": git_commit()} | environment(self.trainer.strategy.root_device)
 
@@ -79,7 +79,7 @@ class Scored:
     def name(self) -> str:
         """What the maps are made with: squared-k5-n2-t0-top0.01."""
         score = self.score
-        return f"{score.residual}-k{score.k}-n{score.n}-t{score.t:g}-{self.image_score_name}"
+        return f"{score.residual.name}-k{score.k}-n{score.n}-t{score.t:g}-{self.image_score_name}"
 
     @property
     def image_score_name(self) -> str:
@@ -143,70 +143,7 @@ class Scored:
         key = hashlib.sha256(checkpoint_of(self.run_dir).read_bytes() + repr(made_with).encode())
         for split in (self.data.val, self.data.test):
             key.update(split.image.numpy().tobytes())
-        return self.run_dir / FOLDER / f"{what}-{self.score.residual}-{key.hexdigest()[:8]}.npz"
-
-
-def together(members: Sequence[Scored], scale: str) -> tuple[Normals, Tensor]:
-    """Maps of one run, or the pixelwise maximum of several, Bauer et al. 2022, section 4.4.
-
-    Args:
-        members: their test images and their held-out images must be the same.
-        scale: "none" as in the paper; "validation" divides each by its mean over the held-out normal images first.
-
-    Raises:
-        ValueError: there is no such scale, or the images differ.
-    """
-    if scale not in SCALES:
-        raise ValueError(f"ensemble_scale (={scale!r}) must be none, as in the paper, or validation")
-    first = members[0]
-    held_out, maps = first.maps()
-    for other in members[1:]:
-        if not _same_images(first, other):
-            raise ValueError(
-                f"ensemble: {other.run_dir} has other images than {first.run_dir}, or another size of them"
-            )
-        if [s.path.name for s in other.data.val.samples] != [s.path.name for s in first.data.val.samples]:
-            raise ValueError(
-                f"ensemble: {other.run_dir} has learned from images that {first.run_dir} holds out; train both with "
-                "one seed, val_fraction and fold"
-            )
-    if len(members) == 1:
-        return held_out, maps
-    inside = held_out.content
-    pairs = [(held_out, maps), *(other.maps() for other in members[1:])]
-    levels = [float(normal.anomaly_map[inside].mean()) if scale == "validation" else 1.0 for normal, _ in pairs]
-    parts = [(normal.anomaly_map / level, test / level) for (normal, test), level in zip(pairs, levels, strict=True)]
-    both = [torch.stack(part).amax(dim=0) for part in zip(*parts, strict=True)]
-    return Normals(both[0], inside), both[1]
-
-
-def pooled(runs: Sequence[Scored], detector: Scored) -> Normals:
-    """Maps of the images that each run has held out: with a run a fold, every image once, by a run that never saw it.
-
-    Args:
-        runs: of all folds.
-        detector: the run that the thresholds are for.
-
-    Raises:
-        ValueError: an image occurs twice, or the images are others.
-    """
-    for run in runs:
-        if not _same_images(detector, run):
-            raise ValueError(
-                f"calibration.runs: {run.run_dir} has other images than {detector.run_dir}, or another size of them"
-            )
-    names = [sample.path.name for run in runs for sample in run.data.val.samples]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"calibration.runs: {twice} is held out twice; name runs of different data.fold, once each")
-    parts = [run.maps()[0] for run in runs]
-    return Normals(torch.cat([p.anomaly_map for p in parts]), torch.cat([p.content for p in parts]), len(parts))
-
-
-def _same_images(one: Scored, other: Scored) -> bool:
-    return (one.data.index.fingerprint, one.data.image_size, one.data.aspect) == (
-        *(other.data.index.fingerprint, other.data.image_size, other.data.aspect),
-    )
+        return self.run_dir / FOLDER / f"{what}-{self.score.residual.name}-{key.hexdigest()[:8]}.npz"
 
 
 def _keep(path: Path, **arrays: Tensor) -> None:
@@ -221,14 +158,12 @@ def _change(run_dir: Path, run: DictConfig, cfg: DictConfig) -> str | None:
         raise ValueError(
             f"data.{unknown[0]} cannot change after training; data.root alone can, for images that have moved"
         )
-    if missing := [key for key in ("threshold", "engine") if key not in run]:
-        raise ValueError(
-            f"run_dir (={run_dir}) is a run of an older version: its config.yaml holds no {missing[0]}; train it again"
-        )
     if cfg.data.root is not None:
         run.data.root = cfg.data.root
     if cfg.engine is not None:
         run.engine = cfg.engine
+    if cfg.metric:
+        run.metric = cfg.metric
     if "strategy" in run.trainer:  # several processes are for training
         del run.trainer.strategy
         run.trainer.devices = run.trainer.num_nodes = 1

@@ -16,10 +16,10 @@ from fae.metric.counts import Counts
 from fae.metric.pixel import check_engine, counted, exact, ranking
 from fae.metric.streaming import StreamingPixelMetrics
 from fae.metric.trivial import IMAGE_STATISTICS, PIXEL_STATISTICS
-from fae.score.image_score import Contrast, Excess, Max, Sum, Top
-from fae.score.score import image_scores
+from fae.score.image_score import IMAGE_SCORES
+from fae.score.score import calibrate_image_score, image_scores
 from fae.score.threshold import Threshold, Thresholds, TooFewNormalsError, exceeding
-from fae.types import ImageScore
+from fae.types import ImageScore, PixelMetric
 
 DEFINITIONS = {
     "definition_auroc": "P(anomalous > normal) + 1/2 P(equal), over all pairs of images or of pixels",
@@ -63,7 +63,7 @@ class Evaluation:
     pixel_threshold: float | None
 
 
-def evaluate(
+def measure(
     image_score: ImageScore,
     anomaly_map: Tensor,
     data: DataModule,
@@ -71,6 +71,7 @@ def evaluate(
     held_out: Normals,
     calibration: Normals | None = None,
     engine: str = "exact",
+    own: Mapping[str, PixelMetric] | None = None,
 ) -> Evaluation:
     """Score the test images.
 
@@ -82,6 +83,7 @@ def evaluate(
         held_out: what other image scores are calibrated on.
         calibration: what the thresholds come from; the held-out images unless given.
         engine: of the pixel metrics, see `fae.metric.pixel`.
+        own: further pixel metrics of the configuration, by the name under which they are reported.
 
     Raises:
         ValueError: a map holds NaN, or there is no such engine.
@@ -101,6 +103,8 @@ def evaluate(
     metrics |= _image_measures(scores, label, types)
     pixels = _pixel_counts(maps, data.mask, judged, types) if judged.any() else {}
     metrics |= _pixel_measures(maps, data.mask, judged, types, pixels, engine)
+    for name, metric in (own or {}).items():
+        metrics[f"pixel_{name}"] = metric(*(part.squeeze(1).numpy() for part in (maps, data.mask, judged)))
     normals = calibration or held_out
     calm = image_scores(image_score, normals.anomaly_map, normals.content).numpy()
     metrics |= _threshold("image", thresholds, normals.networks, lambda: thresholds.image(calm))
@@ -112,11 +116,10 @@ def evaluate(
         metrics[f"{kind}_false_alarms"] = exceeding(normal, metrics[f"{kind}_threshold"])
         metrics[f"{kind}_detections"] = exceeding(anomalous, metrics[f"{kind}_threshold"])
     if len(label):
-        val_pixels = held_out.anomaly_map[held_out.content].view(1, 1, 1, -1)
-        others: list[ImageScore] = [Sum(), Max(), Top(), Contrast(), Excess()]
-        for candidate in [other for other in others if other.name != image_score.name] + [image_score]:
+        others = [score() for score in IMAGE_SCORES if score.name != image_score.name]
+        for candidate in [*others, image_score]:
             if candidate is not image_score:
-                candidate.calibrate(val_pixels)
+                calibrate_image_score(candidate, held_out.anomaly_map, held_out.content)
             values = image_scores(candidate, maps, inside).numpy()
             metrics[f"image_auroc_by_{candidate.name}"] = auroc(values[~label], values[label])
     metrics |= _trivial(data.test.image, label, data.mask, judged) | DEFINITIONS

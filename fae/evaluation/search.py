@@ -1,27 +1,22 @@
 """Every k, n and t from one pass of the network: what each is worth, on damaged held-out and on test images."""
 
-import csv
 from collections import deque
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from rich.table import Table
 from torch import Tensor
 
 from fae.evaluation.measure import Normals
-from fae.machine.atomic import whole
 from fae.metric.aupro import LIMITS
 from fae.metric.auroc import auroc
 from fae.metric.streaming import StreamingPixelMetrics
-from fae.score.average import check_exponent, damping, damping_by_others
-from fae.score.score import image_scores
+from fae.score.average import check_exponent
+from fae.score.score import Score, image_scores
 from fae.score.smoothing import check_smoothing, smooth
-from fae.types import ImageScore
+from fae.types import ImageScore, Residual
 
 _AUPRO = f"aupro_{LIMITS[0]}"
 _CHUNK = 16  # images
@@ -105,6 +100,7 @@ class Grid:
 
     def sweep(
         self,
+        residual: Residual,
         image_score: ImageScore,
         held_out: Normals,
         damaged: Labelled | None,
@@ -115,7 +111,8 @@ class Grid:
         """Score every combination.
 
         Args:
-            image_score: calibrated here, for each.
+            residual: what the residuals were made with.
+            image_score: calibrated here, for each combination.
             held_out: residuals of the held-out normal images, not smoothed.
             damaged: the same images with seeded damage; None leaves `val_pixel_auroc` undefined.
             test: the test images.
@@ -126,15 +123,13 @@ class Grid:
         broken = damaged.residual if damaged else test.residual[:0]
         for k, n, (normal, hurt, maps) in self.smoothed(held_out.anomaly_map, broken, test.residual):
             for t in self.t:
-                factor = by_others = None
-                calm = normal
-                if t > 0:
-                    factor, by_others = damping(normal, t), damping_by_others(normal, t)
-                    calm = normal * by_others
-                image_score.calibrate(calm[held_out.content].view(1, 1, 1, -1))
+                score = Score(residual, image_score, k, n, t)
+                by_others = score.learn(normal, held_out.content)
                 found = StreamingPixelMetrics(regions=True)
                 scores = []
-                for chunk, inside in zip(_count(found, maps, factor, test), torch.split(content, _CHUNK), strict=True):
+                for chunk, inside in zip(
+                    _count(found, maps, score.damping, test), torch.split(content, _CHUNK), strict=True
+                ):
                     scores.append(image_scores(image_score, chunk, inside))
                 values = torch.cat([torch.zeros(0), *scores]).numpy()
                 by_image = auroc(values[~label], values[label])
@@ -142,7 +137,7 @@ class Grid:
                 if damaged is not None:
                     of_damage = StreamingPixelMetrics()
                     copies = len(hurt) // len(normal)
-                    own = None if by_others is None else by_others.repeat(copies, 1, 1, 1)
+                    own = by_others.repeat(copies, 1, 1, 1) if t > 0 else None
                     deque(_count(of_damage, hurt, own, damaged), maxlen=0)
                     by_damage, damage_error = (float(of_damage.compute()[name]) for name in ("auroc", "auroc_error"))
                 measures = {name: float(value) for name, value in found.compute().items()}
@@ -180,78 +175,3 @@ def best(rows: Sequence[Row], column: str) -> Setting:
     precision = max(row.pixel_error for row in defined)
     equal = [row.setting for row in defined if getattr(row, column) >= highest - precision]
     return min(equal, key=lambda setting: (setting.n, setting.k, setting.t))
-
-
-def table(rows: Sequence[Row], chosen: dict[str, Setting]) -> Table:
-    """For the terminal; `chosen` maps a protocol to its setting."""
-    pixel, overlap = (np.nanmax([0.0, *(row[i] for row in rows)]) for i in (-2, -1))
-    bounds = f"AUROC of pixels within {pixel:.0e}, AUPRO within {overlap:.0e}"
-    result = Table(title=f"{bounds}; val: damaged held-out images")
-    for name in Row._fields[:-2]:
-        result.add_column(name.replace("_pixel_", "\npixel_").replace("_auroc", "\nauroc"), justify="right")
-    result.add_column("chosen by")
-    for row in rows:
-        names = [name for name, setting in chosen.items() if setting == row.setting]
-        values = [str(row.k), str(row.n), f"{row.t:g}", *(f"{value:.4f}" for value in row[3:-2])]
-        result.add_row(*values, ", ".join(names), style="bold" if names else None)
-    return result
-
-
-def write_csv(rows: Sequence[Row], path: Path) -> None:
-    """A line a setting."""
-    with whole(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(Row._fields)
-        writer.writerows(rows)
-
-
-def plot(rows: Sequence[Row], chosen: dict[str, Setting], title: str) -> Figure:
-    """AUROC over (k, n): a row of panels for damaged held-out pixels, test pixels and test images, a column a t.
-
-    Raises:
-        ValueError: nothing is defined, as a class is missing everywhere.
-    """
-    titles = {
-        "val_pixel_auroc": "damaged held-out pixels",
-        "pixel_auroc": "test pixels",
-        "image_auroc": "test images",
-    }
-    columns = [name for name in titles if any(np.isfinite(getattr(row, name)) for row in rows)]
-    if not columns:
-        raise ValueError("grid: no AUROC is defined, as the test images hold one class alone; use select=validation")
-    ks, ns, ts = (sorted({row[i] for row in rows}) for i in range(3))
-    figure = Figure(figsize=(0.9 + len(ts) * (1.1 + 0.75 * len(ks)), len(columns) * (1 + 0.42 * len(ns))))
-    figure.set_layout_engine("constrained")
-    figure.suptitle(f"AUROC: {title}")
-    axes = figure.subplots(len(columns), len(ts), squeeze=False)
-    for line, column in zip(axes, columns, strict=True):
-        values = np.array([getattr(row, column) for row in rows])
-        low, high = (np.nanmin(values), np.nanmax(values)) if np.isfinite(values).any() else (0.0, 1.0)
-        low = min(low, high - 1e-3)  # what does not differ needs no colours
-        for axis, t in zip(line, ts, strict=True):
-            cells = np.full((len(ns), len(ks)), np.nan)
-            for row in rows:
-                at = (ns.index(row.n), slice(None) if row.n == 0 else ks.index(row.k))
-                if row.t == t:
-                    cells[at] = getattr(row, column)
-            shown = axis.imshow(cells, vmin=low, vmax=high, cmap="viridis", aspect="auto")
-            for (i, j), value in np.ndenumerate(cells):
-                names = [
-                    {"fixed": "F", "validation": "V", "oracle": "O"}[name]
-                    for name, setting in chosen.items()
-                    if setting == (ks[j], ns[i], t) or (setting.n == ns[i] == 0 and setting.t == t)
-                ]
-                dark = value < (low + high) / 2
-                axis.text(
-                    *(j, i, f"{value:.3f}" + (f"\n{' '.join(names)}" if names else "")),
-                    **{"ha": "center", "va": "center", "fontsize": 8, "color": "white" if dark else "black"},
-                    weight="bold" if names else "normal",
-                )
-            axis.set_xticks(range(len(ks)), [str(k) for k in ks])
-            axis.set_yticks(range(len(ns)), [str(n) for n in ns])
-            axis.set_title(f"{titles[column]}, t = {t:g}", fontsize=9)
-            axis.set_xlabel("k (px)")
-            axis.set_ylabel("n")
-        figure.colorbar(shown, ax=line.tolist())
-    figure.supxlabel("F: as configured   V: best on damaged held-out images   O: best on the test images", fontsize=9)
-    return figure

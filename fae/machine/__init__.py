@@ -1,0 +1,1 @@
+"""What depends on the machine: memory, precision, files that appear whole, versions and commits."""

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+import fae
+
 _PACKAGES = ("fae", "torch", "lightning", "kornia", "numpy", "opencv-python-headless")
 
 
@@ -22,7 +24,11 @@ def environment(device: torch.device, packages: Sequence[str] = _PACKAGES) -> di
         "device": f"{device.type} ({name})",
         "threads": torch.get_num_threads(),
         "python_version": platform.python_version(),
-    } | {f"{package.replace('-', '_')}_version": version(package) for package in packages}
+    } | {f"{package.replace('-', '_')}_version": _version(package) for package in packages}
+
+
+def _version(package: str) -> str:
+    return fae.__version__ if package == "fae" else version(package)  # our distribution has another name
 
 
 def git_commit() -> str | None:

@@ -1,0 +1,1 @@
+"""The autoencoder with stacked dilated convolutions, and what runs it on large images."""

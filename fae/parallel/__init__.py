@@ -1,0 +1,1 @@
+"""Several processes for one run: starting them, and normalising over all of their images."""

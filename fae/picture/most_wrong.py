@@ -1,20 +1,15 @@
 """The page to look at first: the images that a run is most wrong about; matplotlib lays them out."""
 
 import math
-from collections.abc import Sequence
-from typing import Any
 
-import cv2
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
-from torch import Tensor
 
 from fae.data.index import GOOD
-from fae.picture.heatmap import Picture, colour_limit, colours, outline
+from fae.picture.panel import Picture, Shown, beside, outline, overlay, picture, scaled, scaled_map, scaled_mask
 
 # Inches.
 _SIDE = 2.1  # of a square panel; others have its area
@@ -28,32 +23,16 @@ _SCALE = 0.75  # with its numbers
 _LETTER = 0.075  # of a caption, on average
 
 _DENSITY = 110  # px an inch
-_GAP = 4  # px
 _WRONG = "#c04000"
 
 
-def most_wrong(
-    image: Tensor,
-    anomaly_map: Tensor,
-    mask: Tensor,
-    image_score: NDArray[np.float32],
-    types: NDArray[np.str_],
-    names: Sequence[str],
-    threshold: float | None,
-    count: int,
-) -> Figure:
+def most_wrong(shown: Shown, count: int) -> Figure:
     """Show the normal images that score highest and, below, the defective ones that score lowest.
 
-    Each as the image with the true outline in green, and the map laid over it, in the colours of all maps given.
+    Each stands there as the image with the true outline in green, and as the map laid over it.
 
     Args:
-        image: `(N, 3, H, W)` uint8.
-        anomaly_map: `(N, 1, H, W)`, >= 0.
-        mask: `(N, 1, H, W)` bool, the ground truth; empty where there is none.
-        image_score: `(N,)`, finite; higher means more anomalous.
-        types: `(N,)`, the defect type of each image, "good" for normal ones.
-        names: of the images, for their captions.
-        threshold: images that score above it are called anomalous; None where there is none.
+        shown: the test images.
         count: how many to show of either kind, where there are as many.
 
     Raises:
@@ -61,14 +40,16 @@ def most_wrong(
     """
     if count < 1:
         raise ValueError(f"count (={count}) must be at least 1, to show something")
-    normal = types == GOOD
+    image, image_score, names, threshold, limit = (
+        *(shown.image, shown.image_score, shown.names, shown.threshold, shown.limit),
+    )
+    normal = shown.types == GOOD
     falling, rising = np.argsort(-image_score, kind="stable"), np.argsort(image_score, kind="stable")
     wrong = (image_score > (math.inf if threshold is None else threshold)) == normal
     kinds = (
         ("normal images", "highest", ("false alarm", "false alarms"), falling[normal[falling]]),
         ("defective images", "lowest", ("miss", "misses"), rising[~normal[rising]]),
     )
-    limit = colour_limit(anomaly_map) if len(anomaly_map) else 1.0
 
     ratio = math.sqrt(image.shape[-1] / image.shape[-2])
     width, height = 2 * _SIDE * ratio, _SIDE / ratio
@@ -92,7 +73,7 @@ def most_wrong(
         for k, i in enumerate(order[:count].tolist()):
             axis = place(_SPACE + k % abreast * cell, top + k // abreast * row + _CAPTION, width, height)
             axis.set_axis_off()
-            axis.imshow(_picture(image[i], anomaly_map[i], mask[i], limit, height), aspect="auto")
+            axis.imshow(_pair(shown, i, limit, height), aspect="auto")
             verdict = "" if threshold is None else f", {mistake if wrong[i] else 'right'}"
             caption = f"{_short(names[i], cell - _SPACE)}\nscore {image_score[i]:.4g}{verdict}"
             colour = _WRONG if wrong[i] and verdict else "black"
@@ -114,15 +95,11 @@ def _short(name: str, room: float) -> str:
     return name if len(name) <= letters else f"…{name[1 - letters :]}"
 
 
-def _picture(image: Tensor, anomaly_map: Tensor, mask: Tensor, limit: float, height: float) -> Picture:
+def _pair(shown: Shown, i: int, limit: float, height: float) -> Picture:
     """Image with outline, and overlay, as large as they will be shown, so that the outline stays visible."""
-    size = round(height * _DENSITY * image.shape[-1] / image.shape[-2]), round(height * _DENSITY)
-    shrunk = size[1] < image.shape[-2]
-
-    def fit(picture: NDArray[Any], enlarged: int) -> NDArray[Any]:
-        return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrunk else enlarged))
-
-    shown = fit(image.permute(1, 2, 0).numpy(), cv2.INTER_CUBIC)
-    _, overlay = colours(shown, fit(anomaly_map[0].numpy(), cv2.INTER_LINEAR), limit)
-    outline(shown, fit(mask[0].numpy() * np.uint8(255), cv2.INTER_NEAREST))
-    return np.hstack([shown, np.full((size[1], _GAP, 3), 255, np.uint8), overlay])
+    rows, columns = shown.image.shape[-2:]
+    size = round(height * _DENSITY * columns / rows), round(height * _DENSITY)
+    image = scaled(picture(shown.image[i]), size)
+    over = overlay(image, scaled_map(shown.anomaly_map[i, 0].numpy(), size), limit)
+    outline(image, scaled_mask(shown.mask[i, 0].numpy(), size))
+    return beside([image, over])

@@ -1,35 +1,35 @@
-"""The pictures that go with an evaluation: its curves, and the images it is most wrong about."""
+"""The pages that go with an evaluation: its curves, and the images it is most wrong about."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
-from fae.data.module import DataModule
-from fae.evaluation.measure import Evaluation
+from fae.metric.counts import Counts
 from fae.picture.curves import curves
 from fae.picture.most_wrong import most_wrong
+from fae.picture.panel import Shown
 from fae.picture.sheet import write_sheet
 
 _WRONG = 6  # false alarms, and as many misses
 
 
-def write_pictures(folder: Path, prefix: str, title: str, result: Evaluation, data: DataModule) -> list[Path]:
+def write_pages(folder: Path, prefix: str, title: str, shown: Shown, pixels: Mapping[str, Counts]) -> list[Path]:
     """Write `<prefix>curves.png` and `<prefix>most_wrong.png`; without test images nothing.
+
+    Args:
+        folder: for the files.
+        prefix: of their names.
+        title: of the curves.
+        shown: the test images.
+        pixels: counts of the pixels' scores by defect type, see `fae.picture.curves.curves`.
 
     Returns:
         what was written.
     """
-    samples = data.test.samples
-    if not samples:
+    if not len(shown.image):
         return []
-    types = np.array([sample.defect_type for sample in samples])
-    names = [f"{sample.defect_type}/{sample.path.stem}" for sample in samples]
     pages = {
-        "curves": curves(result.image_score, types, result.pixels, result.image_threshold, title),
-        "most_wrong": most_wrong(
-            *(data.test.image, result.anomaly_map, data.mask, result.image_score, types, names),
-            *(result.image_threshold, _WRONG),
-        ),
+        "curves": curves(shown.image_score, shown.types, pixels, shown.threshold, title),
+        "most_wrong": most_wrong(shown, _WRONG),
     }
     paths = [folder / f"{prefix}{name}.png" for name in pages]
     for path, page in zip(paths, pages.values(), strict=True):

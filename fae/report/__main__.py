@@ -6,9 +6,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from fae.cli import command as cli
+from fae.cli.extra import extra
 from fae.machine.atomic import write_text
-from fae.report.means import tabulate
-from fae.report.page import page
 from fae.report.runs import PAGE, RESULTS, read_sweep
 
 
@@ -24,7 +23,11 @@ def report(cfg: DictConfig) -> Path:
     Raises:
         ValueError: `sweep_dir` is no folder of runs, or `pictures` is negative.
         OSError: a file cannot be written.
+        MissingExtraError: the extra `report` is not installed.
     """
+    with extra("report"):
+        from fae.report.means import tabulate
+        from fae.report.page import page
     if cfg.pictures < 0:
         raise ValueError(f"pictures (={cfg.pictures}) must not be negative; 0 embeds none")
     sweep = read_sweep(Path(cfg.sweep_dir))

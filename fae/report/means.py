@@ -12,7 +12,7 @@ from fae.report.runs import COLUMNS, MEASURES, SETTINGS, Run
 
 SYNTHETIC = "synthetic:"
 # A category's file may choose these, so that they differ between data sets within one setting.
-_OF_CATEGORY = {field.name for field in fields(Category)} | {"corruption"}
+_OF_CATEGORY = {field.name for field in fields(Category)} | {"corruption", "residual"}
 _LABELS = {"lam": "λ", "noise_sigma": "noise σ", "image_score": "image score", "image_size": "image size"}
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from fae.run.folder import CONFIG, METRICS, ORIGIN
 from fae.run.identity import identity
+from fae.score.image_score import IMAGE_SCORES
 
 RESULTS, PAGE, FAILED = "results.csv", "report.html", "failed"
 _OWN = {RESULTS, PAGE, FAILED, "wandb", "multirun.yaml"}
@@ -21,7 +22,7 @@ SETTINGS = (
 )
 MEASURES = (
     *("image_auroc", "trivial_image_auroc", "pixel_auroc", "trivial_pixel_auroc", "aupro_0.3", "aupro_0.05"),
-    *(f"image_auroc_by_{name}" for name in ("sum", "max", "top", "contrast", "excess")),
+    *(f"image_auroc_by_{score.name}" for score in IMAGE_SCORES),
 )
 _THRESHOLDS = tuple(
     f"{kind}_{what}"

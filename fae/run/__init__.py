@@ -1,0 +1,1 @@
+"""A run as an object: identity, folder, beginning, the network and trainer built for it, its predictions."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
+from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from fae.data.index import Index
@@ -50,9 +51,7 @@ def state(run_dir: Path, cfg: DictConfig, index: Index) -> State:
     stored = run_dir / CONFIG
     if not stored.is_file():
         raise ValueError(f"run_dir (={run_dir}) holds files but no {CONFIG}: not a run; choose another folder")
-    before = OmegaConf.load(stored)
-    assert isinstance(before, DictConfig)
-    old, new = identity(resolved(before)), identity(resolved(cfg))
+    old, new = identity(resolved(_config(run_dir))), identity(resolved(cfg))
     changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
     if changed:
         detail = ", ".join(f"{key} {old.get(key)} → {new.get(key)}" for key in changed[:5])
@@ -86,36 +85,39 @@ def finished_config(run_dir: Path) -> DictConfig:
         raise ValueError(f"run_dir (={run_dir}) is not finished: it holds no {METRICS}; repeat its training command")
     if missing:
         raise ValueError(f"run_dir (={run_dir}) is no run of fae.train: it holds no {', '.join(missing)}")
+    return _config(run_dir)
+
+
+def _config(run_dir: Path) -> DictConfig:
+    """Read a run's configuration, whose classes must still be where it says.
+
+    Raises:
+        ValueError: naming the class that is not, and the commit that reads the run.
+    """
     cfg = OmegaConf.load(run_dir / CONFIG)
     assert isinstance(cfg, DictConfig)
+    for target in _targets(OmegaConf.to_container(cfg, resolve=False)):
+        try:
+            get_object(target)
+        except (ImportError, ValueError) as error:
+            commits = [commit for commit in _origin(run_dir).get("git_commits", []) if commit]
+            which = f"commit {commits[-1]}" if commits else "the version that trained it"
+            raise ValueError(
+                f"run_dir (={run_dir}) is a run of another version, whose {target} is not here: {which} reads it, "
+                "or train it again"
+            ) from error
     return cfg
 
 
-@contextmanager
-def locked(run_dir: Path, name: str = "run_dir", patience_s: float = 0) -> Iterator[None]:
-    """Hold a folder, creating it where it is missing and removing it where nothing was written into it.
-
-    Args:
-        run_dir: the folder.
-        name: of the key that names it.
-        patience_s: how long to wait for a process that holds it.
-
-    Raises:
-        ValueError: another process holds it.
-    """
-    run_dir.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(run_dir / ".lock")
-    try:
-        lock.acquire(timeout=patience_s)
-    except Timeout as error:
-        raise ValueError(f"{name} (={run_dir}) is in use by another process; wait for it, or choose another") from error
-    try:
-        yield
-    finally:
-        lock.release()
-        if [path.name for path in run_dir.iterdir()] == [".lock"]:
-            (run_dir / ".lock").unlink()
-            run_dir.rmdir()
+def _targets(node: Any) -> Iterator[str]:
+    """The classes that a configuration names."""
+    if isinstance(node, dict):
+        if isinstance(node.get("_target_"), str):
+            yield node["_target_"]
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from _targets(child)
 
 
 class Origin(NamedTuple):

@@ -19,7 +19,7 @@ _PRESENTATION = (
 
 # What is done with a network that is trained already.
 _SCORING = (
-    *("score.k", "score.n", "score.t", "score.image_score", "threshold", "engine"),
+    *("score.k", "score.n", "score.t", "score.image_score", "threshold", "engine", "metric"),
     *("category.k", "category.n", "category.t"),
 )
 
@@ -73,6 +73,14 @@ def objective_name(cfg: DictConfig) -> str:
     return str(cfg.objective._target_).rsplit(".", 1)[-1].lower()
 
 
+def lam_of(cfg: DictConfig) -> float | None:
+    """The objective's λ; None for an objective without one."""
+    lam = cfg.objective.get("lam")
+    return None if lam is None else float(lam)
+
+
 def slug(cfg: DictConfig, dataset: str) -> str:
-    """A readable name: data, objective, λ and seed."""
-    return f"{dataset.replace(':', '-')}-{objective_name(cfg)}-lam{cfg.objective.lam:g}-seed{cfg.seed}"
+    """A readable name: data, objective, λ where the objective has one, and seed."""
+    lam = lam_of(cfg)
+    weight = "" if lam is None else f"-lam{lam:g}"
+    return f"{dataset.replace(':', '-')}-{objective_name(cfg)}{weight}-seed{cfg.seed}"

@@ -1,0 +1,1 @@
+"""From reconstructions to anomaly maps, image scores and thresholds, without a network."""

@@ -10,7 +10,7 @@ def damping(validation_maps: Tensor, t: float) -> Tensor:
 
     Args:
         validation_maps: `(N, 1, H, W)`, smoothed maps of held-out normal images.
-        t: >= 0; 0 switches the damping off.
+        t: exponent, >= 0; 0 switches the damping off.
 
     Returns:
         `(1, 1, H, W)`, in [0, 1].
@@ -31,7 +31,7 @@ def damping_by_others(validation_maps: Tensor, t: float) -> Tensor:
 
     Args:
         validation_maps: `(N, 1, H, W)`.
-        t: >= 0.
+        t: exponent, >= 0.
 
     Returns:
         `(N, 1, H, W)`, in [0, 1].

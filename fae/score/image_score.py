@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from fae.types import ImageScore
+
 
 class Sum:
     """Sum over the pixels, Bauer et al. 2022, section 3.1; faint specks drown in it."""
@@ -124,3 +126,7 @@ class Excess:
         if self.level is None:
             raise RuntimeError("Excess needs calibrate(maps of normal images) before it can score")
         return torch.relu(anomaly_map - self.level).flatten(1).sum(dim=1)
+
+
+IMAGE_SCORES: tuple[type[ImageScore], ...] = (Sum, Max, Top, Contrast, Excess)
+"""What every evaluation reports beside the image score of the configuration, each with its default arguments."""

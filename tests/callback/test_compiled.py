@@ -14,14 +14,15 @@ from torch._dynamo.utils import counters
 
 from fae.callback.compiled import Compiled, was_compiled, why_not
 from fae.model.autoencoder import SDCAutoencoder
-from fae.module import FilteringAutoencoder
+from fae.module import AnomalyAutoencoder
 from fae.objective.filter import Filter
+from fae.score.residual.squared import Squared
 from tests.conftest import compose_train
 
 
-def network() -> FilteringAutoencoder:
+def network() -> AnomalyAutoencoder:
     torch.manual_seed(0)
-    return FilteringAutoencoder(SDCAutoencoder(width=4), Filter(), torch.optim.Adam, lambda optimizer: None)  # type: ignore[arg-type, return-value]
+    return AnomalyAutoencoder(SDCAutoencoder(width=4), Filter(), torch.optim.Adam, lambda optimizer: None, Squared())  # type: ignore[arg-type, return-value]
 
 
 class Recorder:

@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from fae.cli.schema import conf_dir
 from fae.corruption import draw
 from fae.data import module
-from fae.data.module import Raw
+from fae.data.prepare import Raw
 from fae.run.build import build_module
 from fae.train import train
 from tests.conftest import compose_train

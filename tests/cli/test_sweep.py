@@ -159,7 +159,7 @@ def test_k_and_n_are_swept_without_training_again(run: Run, tmp_path: Path) -> N
     [
         *((w, True) for w in ("score.k=9", "score.n=0", "score.t=3", "score/image_score=max", "engine=streaming")),
         *((w, True) for w in ("threshold.image_rate=0.2", "pictures=3", "data.root=elsewhere")),
-        *((w, False) for w in ("score.residual=ssim", "objective.lam=0.3", "objective=amplify", "seed=1")),
+        *((w, False) for w in ("score/residual=ssim", "objective.lam=0.3", "objective=amplify", "seed=1")),
         *((w, False) for w in ("data.noise_sigma=0.1", "trainer.max_steps=7", "corruption=swap", "data.fold=1")),
     ],
 )

@@ -17,11 +17,11 @@ def toothbrush(tmp_path: Path) -> Path:
     """The root of a category with as many images as the published one."""
     mask = np.zeros((4, 6), np.uint8)
     mask[1, 1] = 255
-    for row in expected().query("category == 'toothbrush'").itertuples():
-        folder = tmp_path / "mvtec" / "toothbrush" / row.folder
+    for name, images in expected()["toothbrush"].items():
+        folder = tmp_path / "mvtec" / "toothbrush" / name
         folder.mkdir(parents=True)
-        is_mask = row.folder.startswith("ground_truth")
-        for i in range(row.images):
+        is_mask = name.startswith("ground_truth")
+        for i in range(images):
             Image.fromarray(mask).save(folder / f"{i:03d}{'_mask' * is_mask}.png")
     return tmp_path / "mvtec"
 
@@ -32,15 +32,14 @@ def compose_check(*overrides: str) -> DictConfig:
 
 def test_the_expected_counts_are_those_published() -> None:
     # Bergmann et al., IJCV 2021, Table 1: 3,629 + 467 + 1,258 images, 73 kinds of defects.
-    table = expected()
-    assert set(table["category"]) == set(paper()["category"])
-    folder, images = table["folder"], table["images"]
-    defective = folder.str.startswith("test/") & (folder != "test/good")
-    masks = folder.str.startswith("ground_truth/")
-    assert images[folder == "train/good"].sum() == 3629
-    assert images[folder == "test/good"].sum() == 467
-    assert images[defective].sum() == images[masks].sum() == 1258
-    assert defective.sum() == masks.sum() == 73
+    assert set(expected()) == set(paper()["category"])
+    folders = [(name, images) for counts in expected().values() for name, images in counts.items()]
+    defective = [images for name, images in folders if name.startswith("test/") and name != "test/good"]
+    masks = [images for name, images in folders if name.startswith("ground_truth/")]
+    assert sum(images for name, images in folders if name == "train/good") == 3629
+    assert sum(images for name, images in folders if name == "test/good") == 467
+    assert sum(defective) == sum(masks) == 1258
+    assert len(defective) == len(masks) == 73
 
 
 def test_a_whole_category(toothbrush: Path) -> None:
@@ -97,11 +96,9 @@ def test_missing_and_foreign_images_are_counted(toothbrush: Path, capsys: pytest
     (folder / "test" / "mine").mkdir()
     Image.new("RGB", (6, 4)).save(folder / "test" / "mine" / "a.png")
     (found,) = check(compose_check(f"root={toothbrush}", "categories=[toothbrush]"))
-    counts = found.counts.set_index("folder")
     assert not found.whole
     assert found.bad is None
-    assert counts.loc["train/good"].tolist() == [60, 59]
-    assert counts.loc["test/mine"].tolist() == [0, 1]
+    assert {("train/good", 60, 59), ("test/mine", 0, 1)} <= set(found.counts)
     assert "toothbrush/train/good: 59 images, expected 60" in capsys.readouterr().out
 
 

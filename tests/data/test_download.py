@@ -3,7 +3,7 @@ import io
 import re
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
@@ -30,11 +30,13 @@ class Served(NamedTuple):
     stops_after: list[int]
     """Bytes after which the connections break, one after the other."""
     ranges: list[bool]
+    pages: set[str]
+    """Paths that answer with a web page."""
 
 
 @pytest.fixture
 def server() -> Iterator[Served]:
-    served = Served("", {}, [], [], [True])
+    served = Served("", {}, [], [], [True], set())
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -49,6 +51,8 @@ def server() -> Iterator[Served]:
                 self.send_error(416)
                 return
             self.send_response(206 if start else 200)
+            if self.path in served.pages:
+                self.send_header("Content-Type", "text/html; charset=utf-8")
             self.send_header("Content-Length", str(len(whole) - start))
             self.end_headers()
             limit = served.stops_after.pop(0) if served.stops_after else len(whole)
@@ -82,11 +86,13 @@ def packed(*names: str) -> bytes:
 WHOLE = packed("wood/train/good/000.png", "wood/test/good/000.png", "screw/train/good/000.png", "license.txt")
 
 
-def compose_download(root: Path, served: Served, content: bytes = WHOLE) -> DictConfig:
+def compose_download(root: Path, served: Served, content: bytes = WHOLE, folders: Sequence[str] = ("",)) -> DictConfig:
+    """One address for each folder of the server."""
     register()
     with initialize_config_dir(conf_dir(), version_base="1.3"):
         digest = hashlib.sha256(content).hexdigest()
-        return compose("download", [f"root={root}", f"url={served.url}", f"sha256={digest}", "timeout_s=5"])
+        urls = ",".join(served.url.replace(f"/{NAME}", folder) + f"/{NAME}" for folder in folders)
+        return compose("download", [f"root={root}", f"urls=[{urls}]", f"sha256={digest}", "timeout_s=5"])
 
 
 def files_in(root: Path) -> list[str]:
@@ -120,6 +126,49 @@ def test_a_broken_connection_goes_on(server: Served, tmp_path: Path, ranges: boo
     download(cfg)
     assert server.asked == [None, "bytes=65536-"]
     assert files_in(tmp_path / "mvtec") == UNPACKED
+
+
+def test_the_next_address_is_tried(server: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    server.content[f"/good/{NAME}"] = WHOLE
+    download(compose_download(tmp_path / "mvtec", server, folders=("/dead", "/good")))
+    assert files_in(tmp_path / "mvtec") == UNPACKED
+    assert f"NOTE: {server.url.replace(NAME, 'dead')}/{NAME} could not be fetched (404" in capsys.readouterr().out
+    assert server.asked == [None, None]
+
+
+def test_the_next_address_goes_on_where_the_connection_broke(server: Served, tmp_path: Path) -> None:
+    server.content.update({f"/{folder}/{NAME}": WHOLE for folder in ("broken", "good")})
+    server.stops_after.append(100_000)
+    download(compose_download(tmp_path / "mvtec", server, folders=("/broken", "/good")))
+    assert server.asked == [None, "bytes=65536-"]
+    assert files_in(tmp_path / "mvtec") == UNPACKED
+
+
+def test_a_web_page_in_place_of_the_archive_keeps_what_was_fetched(server: Served, tmp_path: Path) -> None:
+    """A share that has ended may answer so, with 200."""
+    server.content.update({f"/ended/{NAME}": b"<html>", f"/good/{NAME}": WHOLE})
+    server.pages.add(f"/ended/{NAME}")
+    root = tmp_path / "mvtec"
+    root.mkdir()
+    (root / f".{NAME}.part").write_bytes(WHOLE[:3])
+    download(compose_download(root, server, folders=("/ended", "/good")))
+    assert server.asked == ["bytes=3-", "bytes=3-"]
+    assert files_in(root) == UNPACKED
+
+
+def test_every_address_that_failed_is_named(server: Served, tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=rf"/one/{NAME} could not .*/two/{NAME} could not .* by hand from https://www"):
+        download(compose_download(tmp_path / "mvtec", server, folders=("/one", "/two")))
+    with pytest.raises(ValueError, match=r"urls \(=\[\]\) must hold one address at least"):
+        download(compose_download(tmp_path / "mvtec", server, folders=()))
+
+
+def test_a_file_that_cannot_be_written_is_no_fault_of_the_address(server: Served, tmp_path: Path) -> None:
+    server.content.update({f"/{folder}/{NAME}": WHOLE for folder in ("one", "two")})
+    (tmp_path / "mvtec" / f".{NAME}.part").mkdir(parents=True)
+    with pytest.raises(OSError, match=rf"{NAME} could not be written \(.*Is a directory"):
+        download(compose_download(tmp_path / "mvtec", server, folders=("/one", "/two")))
+    assert server.asked == [None]
 
 
 def test_a_part_that_is_whole_already(server: Served, tmp_path: Path) -> None:
@@ -185,7 +234,7 @@ def test_bad_archives_leave_nothing(server: Served, tmp_path: Path, content: byt
 
 
 def test_the_command_says_what_to_do_where_the_address_fails(server: Served, tmp_path: Path, forked: Forked) -> None:
-    result = forked.command("fae.data.download", f"root={tmp_path / 'mvtec'}", f"url={server.url}")
+    result = forked.command("fae.data.download", f"root={tmp_path / 'mvtec'}", f"urls=[{server.url}]")
     assert result.returncode == 1
     assert "404" in result.stderr
     assert (

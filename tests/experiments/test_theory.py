@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from experiments.theory import along, cases, fields, moments, orthogonality, premise, spread
-from fae.module import FilteringAutoencoder
+from fae.module import AnomalyAutoencoder
 from tests.conftest import write_tiny
 
 
@@ -80,7 +80,7 @@ def test_a_constant_has_no_spread(sweep: Path, monkeypatch: pytest.MonkeyPatch) 
     found = spread.main([run, "--images", "3"])
     assert found["count"].max() == 3
     assert (found["over_pixels"] > 1e-4).all()
-    monkeypatch.setattr(FilteringAutoencoder, "forward", lambda self, image: torch.full_like(image, 0.25))
+    monkeypatch.setattr(AnomalyAutoencoder, "forward", lambda self, image: torch.full_like(image, 0.25))
     assert (spread.main([run])[["over_images", "over_pixels"]] == 0).all().all()
 
 

@@ -1,6 +1,5 @@
 import math
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -8,27 +7,16 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
-from fae.picture.heatmap import colour_limit
 from fae.picture.most_wrong import most_wrong
+from fae.picture.panel import Shown, colour_limit
 from fae.picture.sheet import write_sheet
 
 GREEN = (0, 255, 0)
 
 
-class Given(NamedTuple):
-    image: Tensor
-    anomaly_map: Tensor
-    mask: Tensor
-    image_score: NDArray[np.float32]
-    types: NDArray[np.str_]
-    names: list[str]
-
-
-def given(good: int = 5, bad: int = 6, height: int = 32, width: int = 32) -> Given:
+def given(good: int = 5, bad: int = 6, height: int = 32, width: int = 32) -> Shown:
     """Grey images, each of its own shade; what is anomalous about them grows with their number."""
     count = good + bad
     types = np.array(["good"] * good + ["hole"] * bad, dtype=np.str_)
@@ -38,7 +26,7 @@ def given(good: int = 5, bad: int = 6, height: int = 32, width: int = 32) -> Giv
     mask[good:, :, 8:16, 10:20] = True
     maps = mask.float() * torch.arange(count).view(-1, 1, 1, 1) + 0.01
     score = np.random.default_rng(0).permutation(count).astype(np.float32)
-    return Given(image, maps, mask, score, types, [f"{t}/{i:03d}" for i, t in enumerate(types)])
+    return Shown(image, maps, mask, score, types, [f"{t}/{i:03d}" for i, t in enumerate(types)], None)
 
 
 def cells(figure: Figure) -> list[Axes]:
@@ -60,7 +48,7 @@ def headings(figure: Figure) -> list[str]:
 
 def test_the_highest_normal_and_the_lowest_defective_images_are_shown_in_order() -> None:
     all_of = given(40, 30)
-    figure = most_wrong(*all_of, None, 4)
+    figure = most_wrong(all_of, 4)
     normal, defective = np.arange(40), np.arange(40, 70)
     score = all_of.image_score
     wanted = [*normal[np.argsort(-score[normal])][:4], *defective[np.argsort(score[defective])][:4]]
@@ -72,7 +60,7 @@ def test_the_highest_normal_and_the_lowest_defective_images_are_shown_in_order()
 
 def test_equal_scores_keep_the_order_of_the_images() -> None:
     equal = given()._replace(image_score=np.full(11, 0.5, np.float32))
-    figure = most_wrong(*equal, 0.5, 3)
+    figure = most_wrong(equal._replace(threshold=0.5), 3)
     right = [f"good/{i:03d}\nscore 0.5, right" for i in range(3)]
     assert captions(figure) == [*right, *(f"hole/{i:03d}\nscore 0.5, miss" for i in range(5, 8))]
 
@@ -80,7 +68,7 @@ def test_equal_scores_keep_the_order_of_the_images() -> None:
 def test_the_threshold_tells_false_alarms_and_misses() -> None:
     """At the threshold itself an image counts as normal."""
     score = np.array([1, 2, 3, 4, 5, 0, 2, 3, 4, 6, 7], dtype=np.float32)
-    figure = most_wrong(*given()._replace(image_score=score), 3.0, 4)
+    figure = most_wrong(given()._replace(image_score=score, threshold=3.0), 4)
     verdicts = [text.split(", ")[1] for text in captions(figure)]
     assert verdicts == ["false alarm", "false alarm", "right", "right", "miss", "miss", "miss", "right"]
     marked = [caption(axis).get_color() != "black" for axis in cells(figure)]
@@ -104,7 +92,7 @@ def test_the_threshold_tells_false_alarms_and_misses() -> None:
     ],
 )
 def test_fewer_images_than_asked_for(good: int, bad: int, wanted: list[str], tmp_path: Path) -> None:
-    figure = most_wrong(*given(good, bad), 9.0, 6)
+    figure = most_wrong(given(good, bad)._replace(threshold=9.0), 6)
     assert len(cells(figure)) == good + bad
     assert headings(figure) == wanted
     write_sheet(figure, tmp_path / "page.png")
@@ -112,12 +100,12 @@ def test_fewer_images_than_asked_for(good: int, bad: int, wanted: list[str], tmp
 
 def test_no_image_at_all_is_refused() -> None:
     with pytest.raises(ValueError, match=r"count \(=0\) must be at least 1"):
-        most_wrong(*given(), None, 0)
+        most_wrong(given(), 0)
 
 
 def test_a_picture_is_the_image_with_the_outline_beside_the_map_in_the_colours_of_all() -> None:
     one = given(bad=1)
-    picture = np.asarray(cells(most_wrong(*one, None, 1))[1].images[0].get_array())
+    picture = np.asarray(cells(most_wrong(one, 1))[1].images[0].get_array())
     side = picture.shape[0]
     left, right = picture[:, :side], picture[:, -side:]
     shade = int(one.image[5, 0, 0, 0])
@@ -139,7 +127,7 @@ def test_all_maps_share_one_scale() -> None:
     every = given(good=1, bad=1)
     maps = torch.full((2, 1, 32, 32), 0.1)
     maps[1, :, 8:24, 8:24] = 10
-    figure = most_wrong(*every._replace(anomaly_map=maps), None, 1)
+    figure = most_wrong(every._replace(anomaly_map=maps), 1)
     faint, strong = (np.asarray(axis.images[0].get_array()).astype(int) for axis in cells(figure))
     middle = faint.shape[0] // 2
     assert np.ptp(faint[middle, -middle]) < 15
@@ -155,7 +143,7 @@ def test_all_maps_share_one_scale() -> None:
 def test_pictures_keep_their_shape_and_nothing_overlaps(height: int, width: int, count: int) -> None:
     names = [f"a_very_long_name_of_a_defect_type/and_of_a_file_that_ends_in_{i:03d}" for i in range(14)]
     some = given(7, 7, height, width)
-    figure = most_wrong(*some._replace(names=names, image_score=some.image_score * 1.2345e-5), 3e-5, count)
+    figure = most_wrong(some._replace(names=names, image_score=some.image_score * 1.2345e-5, threshold=3e-5), count)
     figure.draw_without_rendering()
     page = figure.bbox
     boxes = []
@@ -183,13 +171,13 @@ def test_a_mask_one_pixel_wide_stays_visible_on_a_large_image() -> None:
     one = given(good=1, bad=1, height=512, width=512)
     mask = torch.zeros(2, 1, 512, 512, dtype=torch.bool)
     mask[1, :, 100, 50:400] = True  # the nearest rows of the smaller picture would be 99 and 101
-    picture = np.asarray(cells(most_wrong(*one._replace(mask=mask), None, 1))[1].images[0].get_array())
+    picture = np.asarray(cells(most_wrong(one._replace(mask=mask), 1))[1].images[0].get_array())
     green = (picture == GREEN).all(-1)
     assert green.any(0).sum() == pytest.approx(350 / 512 * picture.shape[0], abs=2)
 
 
 def test_the_page_can_be_written(tmp_path: Path) -> None:
     names = [f"$ {i} $_{{" for i in range(11)]
-    figure = most_wrong(*given(height=40, width=64)._replace(names=names), math.inf, 6)
+    figure = most_wrong(given(height=40, width=64)._replace(names=names, threshold=math.inf), 6)
     write_sheet(figure, tmp_path / "page.png")
     assert np.asarray(Image.open(tmp_path / "page.png").convert("L")).std() > 20

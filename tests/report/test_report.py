@@ -460,8 +460,7 @@ def browser(profile: Path) -> Iterator[webdriver.Chrome]:
     program, driver = next(filter(None, map(shutil.which, names)), None), shutil.which("chromedriver")
     if program is None or driver is None:
         pytest.fail(
-            f"one of {', '.join(names)} and chromedriver must be on the PATH; "
-            "install them (Debian: apt-get install chromium chromium-driver)"
+            f"one of {', '.join(names)} and chromedriver must be on the PATH; install them (on Debian: make browser)"
         )
     options = webdriver.ChromeOptions()
     options.binary_location = program
@@ -479,6 +478,7 @@ def browser(profile: Path) -> Iterator[webdriver.Chrome]:
         chrome.quit()
 
 
+@pytest.mark.browser
 def test_the_page_of_a_true_sweep_in_a_browser(tiny_config: Build, tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
     for lam, seed in ((0.1, 0), (0.1, 1), (0.9, 0)):

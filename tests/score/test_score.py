@@ -6,31 +6,35 @@ from skimage.metrics import structural_similarity
 
 from fae.score.average import damping
 from fae.score.image_score import Contrast, Excess, Max, Sum, Top
-from fae.score.residual import RESIDUALS, brighter_map, darker_map, dissimilarity_map, residual_map
+from fae.score.residual.one_sided import OneSided
+from fae.score.residual.squared import Squared
+from fae.score.residual.ssim import Dissimilarity
 from fae.score.score import Score, image_scores
 from fae.score.smoothing import smooth
 from fae.score.threshold import Thresholds
+
+squared, dissimilarity, darker, brighter = Squared(), Dissimilarity(), OneSided("darker"), OneSided("brighter")
 
 
 def test_residual_is_equation_2(generator: torch.Generator) -> None:
     image, reconstruction = torch.rand(2, 2, 3, 5, 4, generator=generator).unbind()
     expected = ((image.numpy() - reconstruction.numpy()) ** 2).mean(axis=1, keepdims=True)
-    np.testing.assert_allclose(residual_map(image, reconstruction).numpy(), expected, rtol=1e-6)
+    np.testing.assert_allclose(squared(image, reconstruction).numpy(), expected, rtol=1e-6)
 
 
 def test_a_perfect_reconstruction_gives_a_zero_map(generator: torch.Generator) -> None:
     image = torch.rand(2, 3, 8, 8, generator=generator)
-    assert not residual_map(image, image).any()
+    assert not squared(image, image).any()
 
 
 def test_the_sum_over_a_grey_image_is_the_squared_norm(generator: torch.Generator) -> None:
     grey, other = (torch.rand(2, 1, 9, 7, generator=generator, dtype=torch.float64).expand(-1, 3, -1, -1) for _ in "ab")
-    score = Score(Sum(), k=3, n=0)
-    total = score.image_score(score.anomaly_map(residual_map(grey, other)))
+    score = Score(squared, Sum(), k=3, n=0)
+    total = score.image_score(score.anomaly_map(squared(grey, other)))
     torch.testing.assert_close(total, (grey - other)[:, 0].square().sum(dim=(1, 2)))
 
 
-@pytest.mark.parametrize("measure", RESIDUALS.values())
+@pytest.mark.parametrize("measure", [squared, dissimilarity, darker, brighter])
 def test_residual_refuses_other_shapes(measure) -> None:
     with pytest.raises(ValueError, match=r"reconstruction \(shape \(1, 3, 4, 5\)\) must have the shape of image"):
         measure(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 5))
@@ -38,22 +42,27 @@ def test_residual_refuses_other_shapes(measure) -> None:
 
 def test_darker_and_brighter_are_the_halves_of_equation_2_about_the_median(generator: torch.Generator) -> None:
     image, reconstruction = torch.rand(2, 2, 3, 5, 7, generator=generator).unbind()
-    darker, brighter = darker_map(image, reconstruction), brighter_map(image, reconstruction)
+    dark, bright = darker(image, reconstruction), brighter(image, reconstruction)
     difference = (image - reconstruction).numpy()
     centred = difference - np.median(difference, axis=(2, 3), keepdims=True)
-    np.testing.assert_allclose((darker + brighter).numpy(), (centred**2).mean(1, keepdims=True), atol=1e-6)
-    torch.testing.assert_close(darker, brighter_map(1 - image, 1 - reconstruction))  # a negative swaps them
+    np.testing.assert_allclose((dark + bright).numpy(), (centred**2).mean(1, keepdims=True), atol=1e-6)
+    torch.testing.assert_close(dark, brighter(1 - image, 1 - reconstruction))  # a negative swaps them
     tint = torch.tensor([0.1, -0.2, 0.05]).view(3, 1, 1)
-    torch.testing.assert_close(darker, darker_map(image, reconstruction + tint))
+    torch.testing.assert_close(dark, darker(image, reconstruction + tint))
+
+
+def test_an_unknown_side_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"side \(='redder'\) must be one of darker, brighter"):
+        OneSided("redder")
 
 
 def test_darker_sees_a_dark_defect_alone() -> None:
     clean = torch.full((1, 3, 6, 6), 0.5)
     image = clean.clone()
     image[..., 1, 1], image[..., 4, 4] = 0.2, 0.7
-    assert darker_map(image, clean).nonzero().tolist() == [[0, 0, 1, 1]]
-    assert brighter_map(image, clean).nonzero().tolist() == [[0, 0, 4, 4]]
-    assert darker_map(image, clean * torch.nan).isnan().all()
+    assert darker(image, clean).nonzero().tolist() == [[0, 0, 1, 1]]
+    assert brighter(image, clean).nonzero().tolist() == [[0, 0, 4, 4]]
+    assert darker(image, clean * torch.nan).isnan().all()
 
 
 def test_dissimilarity_against_scikit_image(generator: torch.Generator) -> None:
@@ -69,17 +78,17 @@ def test_dissimilarity_against_scikit_image(generator: torch.Generator) -> None:
         full=True,
     )
     inside = (slice(5, -5), slice(5, -5))  # the border's treatment differs
-    ours = dissimilarity_map(image, reconstruction)[0, 0].numpy()
+    ours = dissimilarity(image, reconstruction)[0, 0].numpy()
     np.testing.assert_allclose(ours[inside], 1 - similarity.mean(2)[inside], atol=2e-4)
 
 
 def test_dissimilarity_laws(generator: torch.Generator) -> None:
     image = torch.rand(2, 3, 16, 9, generator=generator)
-    assert dissimilarity_map(image, image).max() < 1e-5
-    assert dissimilarity_map(image, image).shape == (2, 1, 16, 9)
-    assert dissimilarity_map(image, 1 - image).max() > 1
+    assert dissimilarity(image, image).max() < 1e-5
+    assert dissimilarity(image, image).shape == (2, 1, 16, 9)
+    assert dissimilarity(image, 1 - image).max() > 1
     black = torch.zeros(1, 3, 12, 12)  # Kornia adds 1e-12 to a denominator of 9e-8 there
-    assert dissimilarity_map(black, black).max() < 2e-5
+    assert dissimilarity(black, black).max() < 2e-5
 
 
 @pytest.mark.parametrize(("k", "n"), [(3, 1), (5, 2), (9, 3), (21, 1)])
@@ -127,7 +136,7 @@ def test_wrong_smoothing(k: int, n: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         smooth(torch.zeros(1, 1, 4, 4), k, n)
     with pytest.raises(ValueError, match=message):
-        Score(Sum(), k=k, n=n)
+        Score(squared, Sum(), k=k, n=n)
 
 
 def test_damping_is_equations_13_and_14() -> None:
@@ -140,7 +149,7 @@ def test_t_damps_what_is_high_on_normal_images(generator: torch.Generator) -> No
     normal = torch.full((4, 1, 6, 6), 0.01)
     normal[..., 0, 0] = 0.5
     residual = torch.full((1, 1, 6, 6), 0.5)
-    score = Score(Max(), k=1, n=0, t=100)
+    score = Score(squared, Max(), k=1, n=0, t=100)
     score.calibrate(normal, torch.ones_like(normal, dtype=torch.bool))
     damped = score.anomaly_map(residual)
     assert float(damped[..., 0, 0]) < 1e-6 * float(damped[..., 3, 3])
@@ -151,12 +160,12 @@ def test_held_out_maps_are_damped_as_new_ones_are(generator: torch.Generator) ->
     """Each by the average of the others; with its own map in it, thresholds would be too low."""
     residual = torch.rand(5, 1, 6, 6, generator=generator)
     content = torch.ones_like(residual, dtype=torch.bool)
-    maps = Score(Sum(), k=3, n=1, t=4.0).calibrate(residual, content)
+    maps = Score(squared, Sum(), k=3, n=1, t=4.0).calibrate(residual, content)
     for i in range(5):
-        others = Score(Sum(), k=3, n=1, t=4.0)
+        others = Score(squared, Sum(), k=3, n=1, t=4.0)
         others.calibrate(residual[torch.arange(5) != i], content[1:])
         torch.testing.assert_close(others.anomaly_map(residual[i : i + 1]), maps[i : i + 1])
-    assert (maps > Score(Sum(), k=3, n=1).calibrate(residual, content) * damping(residual, 4.0)).any()
+    assert (maps > Score(squared, Sum(), k=3, n=1).calibrate(residual, content) * damping(residual, 4.0)).any()
 
 
 def test_false_alarms_keep_to_the_rate_with_damping_too() -> None:
@@ -164,7 +173,7 @@ def test_false_alarms_keep_to_the_rate_with_damping_too() -> None:
     content = torch.ones(19, 1, 8, 8, dtype=torch.bool)
     obtained = []
     for _ in range(150):
-        score = Score(Max(), k=1, n=0, t=3.0)
+        score = Score(squared, Max(), k=1, n=0, t=3.0)
         maps = score.calibrate(torch.rand(19, 1, 8, 8, generator=rng) ** 4, content)
         threshold = Thresholds(image_rate=0.1).image(image_scores(score.image_score, maps, content).numpy()).value
         new = score.anomaly_map(torch.rand(200, 1, 8, 8, generator=rng) ** 4)
@@ -174,9 +183,9 @@ def test_false_alarms_keep_to_the_rate_with_damping_too() -> None:
 
 def test_t_needs_calibration_and_a_sensible_value() -> None:
     with pytest.raises(RuntimeError, match="needs calibrate"):
-        Score(Sum(), t=1).anomaly_map(torch.zeros(1, 1, 8, 8))
+        Score(squared, Sum(), t=1).anomaly_map(torch.zeros(1, 1, 8, 8))
     with pytest.raises(ValueError, match="t .=-1. must not be negative"):
-        Score(Sum(), t=-1)
+        Score(squared, Sum(), t=-1)
 
 
 def test_image_scores_by_hand() -> None:

@@ -1,0 +1,1 @@
+"""What a patch of damage is filled with; each is a `fae.corruption.part.Content`."""

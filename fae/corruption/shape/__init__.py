@@ -1,0 +1,1 @@
+"""Where a patch of damage lies and what outline it has."""

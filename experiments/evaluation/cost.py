@@ -1,8 +1,9 @@
-"""What pixel metrics cost: our two engines against torchmetrics, in one run, in turn; prints a table, writes JSON.
+"""Measures what pixel metrics cost: both engines of this project beside torchmetrics, in turn.
 
-python experiments/evaluation/benchmark.py      # a minute or two; on an idle machine
+python -m experiments.evaluation.cost MACHINE      # two minutes on an idle machine; writes MACHINE/cost.json
 """
 
+import argparse
 import json
 import statistics
 import time
@@ -22,11 +23,11 @@ from fae.metric.auroc import auroc
 from fae.metric.pixel import exact
 from fae.metric.streaming import StreamingPixelMetrics
 
-IMAGES, SIDE, ROUNDS = 83, 512, 5  # as many as MVTec AD's screw has, or bottle
+IMAGES, SIDE, ROUNDS = 83, 512, 5  # MVTec AD's bottle has 83 test images
 
 
 def draw() -> tuple[torch.Tensor, torch.Tensor]:
-    """Heavy-tailed scores as of squared residuals, and masks of two defects in three of four images."""
+    """Maps with heavy tails, as squared residuals have, and masks with two defects in three images of four."""
     rng = np.random.default_rng(0)
     mask = np.zeros((IMAGES, 1, SIDE, SIDE), dtype=bool)
     for i in range(IMAGES):
@@ -64,13 +65,16 @@ WAYS: dict[str, Callable[[torch.Tensor, torch.Tensor], object]] = {
 
 def extra_mib(name: str) -> float:
     maps, mask = draw()
-    WAYS[name](maps[:2], mask[:2])  # what is loaded once is no cost of the scores
+    WAYS[name](maps[:2], mask[:2])  # loads what is loaded once, which is no cost of the metrics
     with peak(torch.device("cpu")) as found:
         WAYS[name](maps, mask)
     return found[0] / 2**20
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("machine", help="the machine's name, which becomes the folder of the result")
+    path = Path(__file__).parent / parser.parse_args().machine / "cost.json"
     maps, mask = draw()
     seconds: dict[str, list[float]] = {name: [] for name in WAYS}
     for _ in range(ROUNDS):
@@ -90,7 +94,8 @@ def main() -> None:
         table.add_row(name, f"{result['seconds']:.3f}", f"{result['times_faster']:.1f}", f"{result['extra_mib']:.0f}")
     Console().print(table)
     facts = {"git_commit": git_commit()} | environment(torch.device("cpu"))
-    Path(__file__).with_suffix(".json").write_text(json.dumps({"results": results} | facts, indent=2) + "\n")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"results": results} | facts, indent=2) + "\n")
 
 
 if __name__ == "__main__":

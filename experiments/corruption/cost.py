@@ -1,8 +1,9 @@
-"""What corruptions cost: milliseconds a batch, beside Kornia's elastic transform, and their share of a quick step.
+"""Measures what corruptions cost: milliseconds a batch, beside Kornia's elastic transform, and their share of a step.
 
-python experiments/corruption/benchmark.py        # about three minutes; writes benchmark.json beside itself
+python -m experiments.corruption.cost MACHINE        # about three minutes; writes MACHINE/cost.json beside this file
 """
 
+import argparse
 import json
 import statistics
 import time
@@ -16,7 +17,7 @@ from kornia.augmentation import RandomElasticTransform
 from tqdm import tqdm
 
 from fae.cli.schema import conf_dir, register
-from fae.data.module import Raw
+from fae.data.prepare import Raw
 from fae.data.seed import TRAIN, generator
 from fae.machine.precision import best_precision
 from fae.machine.provenance import environment, git_commit
@@ -28,25 +29,26 @@ ROUNDS = 30
 
 
 def leaf(name: str, *overrides: str):
+    """What one group of the configuration builds."""
     register()
     with initialize_config_dir(conf_dir(), version_base="1.3"):
         return instantiate(compose("train", list(overrides))[name], _convert_="all")
 
 
 def medians(work: dict[str, Callable[[int], object]], rounds: int) -> dict[str, float]:
-    """Milliseconds; the candidates take turns, so that a busy moment hits all alike."""
+    """Milliseconds of each candidate. The candidates take turns, so that a busy moment slows all of them alike."""
     times: dict[str, list[float]] = {name: [] for name in work}
     for i in tqdm(range(rounds + 2), desc="rounds"):
         for name, function in work.items():
             start = time.perf_counter()
             function(i)
-            if i >= 2:  # the first two warm up
+            if i >= 2:  # the first two rounds warm up
                 times[name].append(1e3 * (time.perf_counter() - start))
     return {name: round(statistics.median(values), 2) for name, values in times.items()}
 
 
 def quick_step() -> dict[str, float]:
-    """A training step of the quick preset in each crop stage, and the share of crop, augmentation and corruption."""
+    """Time of a quick step in each crop stage, and the share of it for crop, augmentation and corruption."""
     quick = ["experiment=quick", "data=synthetic", "category=wood", "corruption=mix"]
     data, objective = leaf("data", *quick), leaf("objective", *quick)
     data.setup()
@@ -78,6 +80,9 @@ def quick_step() -> dict[str, float]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("machine", help="the machine's name, which becomes the folder of the result")
+    path = Path(__file__).parent / parser.parse_args().machine / "cost.json"
     image = torch.rand(8, 3, 512, 512)
     kornia = RandomElasticTransform(kernel_size=(63, 63), sigma=(32.0, 32.0), p=1.0)
     work: dict[str, Callable[[int], object]] = {"kornia RandomElasticTransform": lambda i: kornia(image)}
@@ -86,7 +91,8 @@ def main() -> None:
         work[name] = lambda i, corruption=corruption: corruption(image, generator(0, TRAIN, i))
     result = {f"{name} (ms, 8x3x512x512)": ms for name, ms in medians(work, ROUNDS).items()}
     result |= quick_step() | environment(torch.device("cpu")) | {"git_commit": git_commit()}
-    Path(__file__).with_name("benchmark.json").write_text(json.dumps(result, indent=2) + "\n")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 
 

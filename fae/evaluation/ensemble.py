@@ -1,0 +1,74 @@
+"""Several finished runs together: the maximum of their maps, or thresholds from what each of them has held out."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from fae.evaluation.finished_run import Scored
+from fae.evaluation.measure import Normals
+
+SCALES = ("none", "validation")
+
+
+def together(members: Sequence[Scored], scale: str) -> tuple[Normals, Tensor]:
+    """Maps of one run, or the pixelwise maximum of several, Bauer et al. 2022, section 4.4.
+
+    Args:
+        members: their test images and their held-out images must be the same.
+        scale: "none" as in the paper; "validation" divides each by its mean over the held-out normal images first.
+
+    Raises:
+        ValueError: there is no such scale, or the images differ.
+    """
+    if scale not in SCALES:
+        raise ValueError(f"ensemble_scale (={scale!r}) must be none, as in the paper, or validation")
+    first = members[0]
+    held_out, maps = first.maps()
+    for other in members[1:]:
+        if not _same_images(first, other):
+            raise ValueError(
+                f"ensemble: {other.run_dir} has other images than {first.run_dir}, or another size of them"
+            )
+        if [s.path.name for s in other.data.val.samples] != [s.path.name for s in first.data.val.samples]:
+            raise ValueError(
+                f"ensemble: {other.run_dir} has learned from images that {first.run_dir} holds out; train both with "
+                "one seed, val_fraction and fold"
+            )
+    if len(members) == 1:
+        return held_out, maps
+    inside = held_out.content
+    pairs = [(held_out, maps), *(other.maps() for other in members[1:])]
+    levels = [float(normal.anomaly_map[inside].mean()) if scale == "validation" else 1.0 for normal, _ in pairs]
+    parts = [(normal.anomaly_map / level, test / level) for (normal, test), level in zip(pairs, levels, strict=True)]
+    both = [torch.stack(part).amax(dim=0) for part in zip(*parts, strict=True)]
+    return Normals(both[0], inside), both[1]
+
+
+def pooled(runs: Sequence[Scored], detector: Scored) -> Normals:
+    """Maps of the images that each run has held out: with a run a fold, every image once, by a run that never saw it.
+
+    Args:
+        runs: of all folds.
+        detector: the run that the thresholds are for.
+
+    Raises:
+        ValueError: an image occurs twice, or the images are others.
+    """
+    for run in runs:
+        if not _same_images(detector, run):
+            raise ValueError(
+                f"calibration.runs: {run.run_dir} has other images than {detector.run_dir}, or another size of them"
+            )
+    names = [sample.path.name for run in runs for sample in run.data.val.samples]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"calibration.runs: {twice} is held out twice; name runs of different data.fold, once each")
+    parts = [run.maps()[0] for run in runs]
+    return Normals(torch.cat([p.anomaly_map for p in parts]), torch.cat([p.content for p in parts]), len(parts))
+
+
+def _same_images(one: Scored, other: Scored) -> bool:
+    return (one.data.index.fingerprint, one.data.image_size, one.data.aspect) == (
+        *(other.data.index.fingerprint, other.data.image_size, other.data.aspect),
+    )

@@ -1,0 +1,66 @@
+"""Heatmaps of single test images: image, reconstruction, map and overlay side by side. Pillow writes them."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from fae.machine.atomic import whole
+from fae.picture.panel import Picture, Shown, beside, heat, outline, overlay, picture, scaled, scaled_map, scaled_mask
+
+_PANEL = 256  # px; smaller images are enlarged to it
+_CAPTION = 18  # px
+
+
+def choose(image_score: NDArray[np.float32], count: int, seed: int) -> list[int]:
+    """Positions of the images to show: half of them the most anomalous, half drawn from the rest."""
+    order = np.argsort(-image_score, kind="stable").tolist()
+    worst = order[: (count + 1) // 2]
+    rest = np.random.default_rng(seed).permutation(order[len(worst) :]).tolist()
+    return [*worst, *rest[: count - len(worst)]]
+
+
+def render(shown: Shown, i: int, limit: float) -> Picture:
+    """Draw one test image: image, reconstruction, map, and overlay with the true outline in green.
+
+    Args:
+        shown: with reconstructions.
+        i: position of the image.
+        limit: value of the brightest colour.
+    """
+    assert shown.reconstruction is not None
+    height, width = shown.image.shape[-2:]
+    scale = max(1, -(-_PANEL // min(height, width)))
+    size = (width * scale, height * scale)
+    image, anomaly_map = scaled(picture(shown.image[i]), size), scaled_map(shown.anomaly_map[i, 0].numpy(), size)
+    over = overlay(image, anomaly_map, limit)
+    outline(over, scaled_mask(shown.mask[i, 0].numpy(), size))
+    row = beside([image, scaled(picture(shown.reconstruction[i]), size), heat(anomaly_map, limit), over])
+    text = f"{shown.names[i]}   score {shown.image_score[i]:.4g}"
+    caption = Image.new("RGB", (row.shape[1], _CAPTION), "white")
+    words = f"{text}   image | reconstruction | map, 0 to {limit:.2g} | overlay"
+    ImageDraw.Draw(caption).text((4, 3), words, fill="black")
+    return np.asarray(np.vstack([np.asarray(caption), row]), dtype=np.uint8)
+
+
+def write_heatmaps(folder: Path, shown: Shown, chosen: list[int]) -> list[Path]:
+    """Write a PNG file for each chosen image; all share one colour scale.
+
+    Args:
+        folder: is made where it is missing.
+        shown: the test images, with reconstructions.
+        chosen: positions of the images to write.
+
+    Returns:
+        the files, in the order of `chosen`.
+    """
+    folder.mkdir(exist_ok=True)
+    limit = shown.limit
+    paths = []
+    for rank, i in enumerate(chosen):
+        path = folder / f"{rank:02d}-{shown.names[i].replace('/', '-')}.png"
+        with whole(path) as draft:
+            Image.fromarray(render(shown, i, limit)).save(draft, format="PNG")
+        paths.append(path)
+    return paths

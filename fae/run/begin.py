@@ -1,0 +1,87 @@
+"""The beginning of a run: its folder, weights that exist already, its W&B run, and what Ctrl-C does."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+
+from hydra.utils import instantiate
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from omegaconf import DictConfig
+
+from fae.data.module import DataModule
+from fae.machine.lock import locked
+from fae.machine.provenance import git_commit
+from fae.run.folder import LAST, Origin, claim, sweep_of, take_weights, trained_alike
+from fae.run.identity import lam_of, objective_name, resolved, slug
+from fae.tracking.logger import ResumableWandbLogger
+from fae.tracking.session import start, wandb_run
+
+_PATIENCE_S = 60
+
+
+def begin(
+    held: ExitStack, cfg: DictConfig, data: DataModule, run_dir: Path, sweep_dir: str | None, mode: str, resume: str
+) -> tuple[Origin, ResumableWandbLogger]:
+    """Take a run's folder, find weights that are trained already, and start its W&B run.
+
+    Args:
+        held: ends all of it, in the opposite order.
+        cfg: the run's configuration.
+        data: after `setup`.
+        run_dir: the run's folder.
+        sweep_dir: the folder of the multirun that the run belongs to, if any.
+        mode: of W&B, see `fae.tracking.session.safe_mode`.
+        resume: the command that goes on with the run.
+
+    Raises:
+        ValueError: another process holds the folder.
+    """
+    sweep = Path(sweep_dir) if sweep_dir is not None else sweep_of(run_dir)
+    group = sweep.resolve().name if sweep is not None else None
+    # A run of a sweep that was killed may take a moment to end.
+    held.enter_context(locked(run_dir, patience_s=0 if sweep is None else _PATIENCE_S))
+    held.enter_context(stoppable(run_dir, resume, sweep is not None))
+    twin = held.enter_context(trained_alike(sweep, run_dir, cfg, data.index)) if sweep is not None else None
+    origin = claim(run_dir, cfg, data.index, git_commit(), group, twin)
+    if twin is not None:
+        take_weights(twin, run_dir)
+    held.enter_context(wandb_run(sweep or run_dir, Path(cfg.cache_dir)))
+    weights = f"; its weights are those of {twin.name}" if twin is not None else ""
+    print(f"run folder: {run_dir}{weights}\nif interrupted, go on with: {resume}", flush=True)
+    name, lam = slug(cfg, data.index.dataset), lam_of(cfg)
+    logger = start(
+        instantiate(cfg.logger, _partial_=True, _convert_="all"),
+        mode,
+        sweep or run_dir,
+        run_dir.name if run_dir.name.startswith(name) else f"{name}-{run_dir.name}",
+        [
+            *(data.index.dataset.split(":")[0], cfg.category.name, data.corruption.name),
+            *(objective_name(cfg), *([] if lam is None else [f"lam={lam:g}"]), *cfg.tags),
+        ],
+        resolved(cfg),
+        group,
+        origin.wandb_id,
+    )
+    return origin, logger
+
+
+@contextmanager
+def stoppable(run_dir: Path, resume: str, in_sweep: bool) -> Iterator[None]:
+    """End on Ctrl-C and SIGTERM with the command that resumes; during a fit LastCheckpoint saves first."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        raise SIGTERMException(signum)
+
+    before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except SIGTERMException as stopped:
+        kept = f"saved in {run_dir / LAST}" if (run_dir / LAST).is_file() else "nothing was trained yet"
+        how = "Repeat the command of the sweep, or go on with this run:" if in_sweep else "Go on with:"
+        print(f"\nstopped; {kept}. {how}\n  {resume}", flush=True)
+        raise SystemExit(128 + int(stopped.code or signal.SIGTERM)) from stopped
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)

@@ -1,0 +1,62 @@
+"""The network of a run, by itself: all that scoring needs of its weights. Imports no trainer."""
+
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from torch import nn
+
+from fae.model.folded import fold_batch_norm
+from fae.run.folder import BEST, LAST
+
+_PREFIX = "model."  # of the network's weights in a checkpoint of `fae.module.AnomalyAutoencoder`
+
+
+def build_network(cfg: DictConfig) -> nn.Module:
+    """Build the network of a configuration, in the memory format that it is fastest in."""
+    network: nn.Module = instantiate(cfg.model, _convert_="all")
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def checkpoint_of(run_dir: Path) -> Path:
+    """The best checkpoint, or the last where none was kept."""
+    return run_dir / BEST if (run_dir / BEST).is_file() else run_dir / LAST
+
+
+def load_weights(network: nn.Module, cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
+    """Load the weights of a run, ready to score and for nothing else: the network cannot be trained any more.
+
+    Args:
+        network: of the run's configuration.
+        cfg: the run's configuration.
+        run_dir: the run's folder.
+
+    Returns:
+        for metrics.json: which checkpoint it was, how it was chosen, and its step.
+
+    Raises:
+        FileNotFoundError: there is no checkpoint.
+        ValueError: the file is no checkpoint, or one of another network.
+    """
+    path = checkpoint_of(run_dir)
+    if not path.is_file():
+        raise FileNotFoundError(f"run_dir (={run_dir}) holds neither {BEST} nor {LAST}; train it again")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        weights = checkpoint["state_dict"]
+        network.load_state_dict({k.removeprefix(_PREFIX): weights[k] for k in weights if k.startswith(_PREFIX)})
+    except (RuntimeError, KeyError, EOFError, UnpicklingError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(f"{path} holds no weights for the network of this run ({reason}); train it again") from error
+    fold_batch_norm(network)
+    if path.name == BEST and "best" in cfg.callback:
+        best = cfg.callback.best
+        chosen = (
+            f"{'lowest' if best.mode == 'min' else 'highest'} {best.monitor} on held-out normal images, last crop stage"
+        )
+    else:
+        chosen = "last step"
+    return {"checkpoint": f"{path.name}: {chosen}", "checkpoint_step": int(checkpoint["global_step"])}

@@ -1,0 +1,38 @@
+from kornia.metrics import ssim
+from torch import Tensor
+
+from fae.score.residual.shapes import check_shapes
+
+_WINDOW = 11  # px, and a deviation of 1.5 px: as in Wang et al. 2004
+
+
+class Dissimilarity:
+    """1 − SSIM, the alternative to eq. 2 that Bauer et al. 2022, section 4.1, use for some categories.
+
+    The channels' similarities are averaged. Values above 1, of an inverted structure, stay.
+
+    Examples:
+        >>> import torch
+        >>> image = torch.rand(1, 3, 16, 16)
+        >>> bool(Dissimilarity()(image, image).max() < 1e-5)
+        True
+    """
+
+    name = "ssim"
+
+    def __call__(self, image: Tensor, reconstruction: Tensor) -> Tensor:
+        """Compare images.
+
+        Args:
+            image: `(B, C, H, W)`, intensities in [0, 1].
+            reconstruction: same shape and range.
+
+        Returns:
+            `(B, 1, H, W)`, in [0, 2]; higher means more anomalous.
+
+        Raises:
+            ValueError: the shapes differ.
+        """
+        check_shapes(image, reconstruction)
+        similarity: Tensor = ssim(image.float(), reconstruction.float(), _WINDOW, max_val=1.0)
+        return (1 - similarity.mean(dim=1, keepdim=True)).clamp_min(0)
