@@ -99,6 +99,12 @@ def write_tiny(
     return root
 
 
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny data set, to look at."""
+    return once(tmp_path_factory, "images", lambda root: write_tiny(root / "tiny")) / "tiny"
+
+
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
     return write_tiny(tmp_path / "tiny")
@@ -155,7 +161,7 @@ def forked() -> Forked:
     return Forked()
 
 
-def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """A folder that one of pytest's processes fills, for all of them to look at; `make` works in it, without W&B."""
     base = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
