@@ -121,7 +121,7 @@ def fit(
     optimizer = instantiate(cfg.optimizer, _convert_="all")(rival.network.parameters())
     generator = torch.Generator().manual_seed(cfg.seed)
     if rival.whole_images:
-        data.stages, data.corruption = data.stages[-1:], undamaged
+        data.stages, data.preparation.corruption = data.stages[-1:], undamaged
     rival.network.train().to(memory_format=torch.channels_last)
     image, size = data.train.image, data.batch_size
     order = torch.Generator().manual_seed(cfg.seed)

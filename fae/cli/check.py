@@ -2,11 +2,13 @@
 
 import difflib
 import inspect
+import pkgutil
 from collections.abc import Iterable
 from dataclasses import fields
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
-from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 
@@ -44,7 +46,42 @@ def arguments(leaf: DictConfig) -> set[str]:
 
 
 def _parameters(target: str) -> Iterable[inspect.Parameter]:
-    return inspect.signature(get_object(target)).parameters.values()
+    return inspect.signature(located(target)).parameters.values()
+
+
+def located(target: str) -> Any:
+    """The class or function that a `_target_` names.
+
+    Raises:
+        ValueError: it names none; the message holds the nearest name of the package or module.
+        ImportError: the module that it names imports something that is not installed.
+    """
+    path, *names = str(target).split(".")
+    found: Any = _imported(path) if path else None
+    if found is None:
+        raise ValueError(f"_target_ (={target}): no package {path!r} is installed")
+    for name in names:
+        child = getattr(found, name, None)
+        if child is None and isinstance(found, ModuleType):
+            child = _imported(f"{path}.{name}")
+        if child is None:
+            offered = {key for key in dir(found) if not key.startswith("_")}
+            offered |= {module.name for module in pkgutil.iter_modules(getattr(found, "__path__", []))}
+            raise ValueError(f"_target_ (={target}): {path} has no {name!r}; {nearest(name, offered)}")
+        found, path = child, f"{path}.{name}"
+    if not callable(found):
+        raise ValueError(f"_target_ (={target}) must be a class or a function")
+    return found
+
+
+def _imported(name: str) -> ModuleType | None:
+    """A module; None if there is none of that name."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        return None
 
 
 def check_callbacks(cfg: DictConfig) -> None:

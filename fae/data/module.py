@@ -89,7 +89,6 @@ class DataModule(lightning.LightningDataModule):
             if value < 1:
                 raise ValueError(f"{name} (={value}) must be at least 1")
         self.source, self.root, self.category = source, root, category
-        self.corruption, self.noise_sigma = corruption, noise_sigma
         self.batch_size, self.max_steps, self.val_corruptions = batch_size, max_steps, val_corruptions
         self.aspect, self.crop_sizes, self.seed = aspect, crop_sizes, seed
         size = None if image_size is None else as_size("data.image_size", image_size)
@@ -105,6 +104,16 @@ class DataModule(lightning.LightningDataModule):
         index = self.source(self.root, self.category)
         self.notes.extend(index.notes)
         return index
+
+    @property
+    def corruption(self) -> Corruption:
+        """The damage to learn from."""
+        return self.preparation.corruption
+
+    @property
+    def noise_sigma(self) -> float:
+        """Of the noise anchor, >= 0."""
+        return self.preparation.noise_sigma
 
     @property
     def image_size(self) -> Shape | None:

@@ -97,6 +97,6 @@ def test_every_content_fits_a_patch_of_every_shape() -> None:
     for content in choices("corruption/content"):
         for shape in choices("corruption/shape"):
             words = (f"corruption/content={content}", f"corruption/shape={shape}")
-            instance = instantiate(compose_train("corruption=speck", *words).corruption)
+            instance = instantiate(compose_train("corruption=speck", *words).corruption, _convert_="all")
             corrupted, mask = instance(image, seeded())
             assert torch.equal(corrupted[(mask == 0).expand_as(image)], image[(mask == 0).expand_as(image)])
