@@ -1,8 +1,8 @@
 import json
 import os
-import subprocess
-import sys
+import shutil
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 import wandb
+from filelock import FileLock
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from PIL import Image
 
 from fae.cli.schema import conf_dir, register
+from tests.processes import Forked
 
 os.environ.pop("MVTEC_AD_ROOT", None)
 REAL = Path(os.environ.get("FAE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -44,10 +46,25 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def compose_train(*overrides: str) -> DictConfig:
+@lru_cache(maxsize=256)
+def _composed(command: str, overrides: tuple[str, ...]) -> DictConfig:
     register()
     with initialize_config_dir(conf_dir(), version_base="1.3"):
-        return compose("train", list(overrides))
+        return compose(command, list(overrides))
+
+
+def compose_command(command: str, *overrides: str) -> DictConfig:
+    """Compose `conf/<command>.yaml`, once for the same words: Hydra takes a sixth of a second for it."""
+    # The folder of a run is set afterwards, so that tests share the rest.
+    folders = [word for word in overrides if word.startswith("run_dir=")]
+    cfg = _composed(command, tuple(word for word in overrides if word not in folders)).copy()
+    for word in folders:
+        cfg.run_dir = word.partition("=")[2]
+    return cfg
+
+
+def compose_train(*overrides: str) -> DictConfig:
+    return compose_command("train", *overrides)
 
 
 def textured(rng: np.random.Generator, height: int = 32, width: int = 32) -> np.ndarray:
@@ -82,6 +99,12 @@ def write_tiny(
     return root
 
 
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny data set, to look at."""
+    return once(tmp_path_factory, "images", lambda root: write_tiny(root / "tiny")) / "tiny"
+
+
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
     return write_tiny(tmp_path / "tiny")
@@ -89,18 +112,16 @@ def tiny(tmp_path: Path) -> Path:
 
 def compose_tiny(data: Path, run_dir: Path, *overrides: str) -> DictConfig:
     """Compose a run of twelve steps on a tiny data set."""
-    return compose_train(
+    cfg = compose_train(
         "experiment=quick",
         "data=folder",
-        f"data.root={data}",
         "category=generic",
-        f"run_dir={run_dir}",
         "model.width=4",
         "data.image_size=32",
         "data.batch_size=4",
         "trainer.max_steps=12",
         "trainer.val_check_interval=4",
-        "callback.last.every_n_steps=1",
+        "callback.last.every_n_steps=100",
         "trainer.log_every_n_steps=1",
         "trainer.accelerator=cpu",
         "trainer.enable_progress_bar=false",
@@ -108,6 +129,8 @@ def compose_tiny(data: Path, run_dir: Path, *overrides: str) -> DictConfig:
         "pictures=2",
         *overrides,
     )
+    cfg.data.root, cfg.run_dir = str(data), str(run_dir)
+    return cfg
 
 
 @pytest.fixture
@@ -132,36 +155,83 @@ def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fae.evaluation.finish.write_pages", lambda *_: [])
 
 
-def _trained(root: Path, mode: str, *overrides: str) -> Path:
-    """The folder of a finished run on the tiny data set beside it, for a whole session; `mode` is W&B's."""
+@pytest.fixture(scope="session")
+def forked() -> Forked:
+    """Start processes that need no time for imports."""
+    return Forked()
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that one of pytest's processes fills, for all of them to look at; `make` works in it, without W&B."""
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, made = base / "once" / name, base / "once" / f"{name}.made"
+    folder.parent.mkdir(exist_ok=True)
+    with FileLock(base / "once" / f"{name}.lock"):
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # another process may have failed here
+            folder.mkdir()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("WANDB_MODE", "disabled")
+                patch.setenv("FAE_CACHE_DIR", str(folder / "cache"))
+                patch.chdir(folder)
+                make(folder)
+            made.touch()
+    return folder
+
+
+SHORT = ("trainer.max_steps=2", "trainer.val_check_interval=1")
+"""For `compose_tiny`: a run of two steps, where a law does not ask for a longer one."""
+
+
+def train_tiny(root: Path, *overrides: str) -> None:
+    """Leave a finished run in `<root>/run`, on the tiny data set in `<root>/tiny`."""
     from fae.train import train  # seconds, which most tests need not wait for
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WANDB_MODE", mode)
-        patch.setenv("FAE_CACHE_DIR", str(root / "cache"))
-        patch.chdir(root)
-        train(compose_tiny(write_tiny(root / "tiny"), root / "run", *overrides))
-    return root / "run"
+    train(compose_tiny(write_tiny(root / "tiny"), root / "run", *overrides))
+
+
+def moved(run: Path, folder: Path) -> Path:
+    """A copy of a run and of its images, as if it had been trained in another folder: for tests that change it."""
+    shutil.copytree(run.parent, folder, dirs_exist_ok=True)
+    for name in ("config.yaml", "scores.csv"):
+        path = folder / run.name / name
+        path.write_text(path.read_text().replace(str(run.parent), str(folder)))
+    return folder / run.name
 
 
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run on the tiny data set, to look at."""
-    return _trained(tmp_path_factory.mktemp("whole"), "disabled")
+    return once(tmp_path_factory, "whole", train_tiny) / "run"
 
 
 @pytest.fixture(scope="session")
 def tracked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder with everything that W&B can get of a run, offline."""
-    return _trained(tmp_path_factory.mktemp("tracked"), "offline", "logger.log_model=true", "tags=[mine]")
+
+    def make(root: Path) -> None:
+        os.environ["WANDB_MODE"] = "offline"
+        train_tiny(root, "logger.log_model=true", "tags=[mine]")
+
+    return once(tmp_path_factory, "tracked", make) / "run"
 
 
-def inspected(run: Path) -> list[dict[str, Any]]:
-    """The records of the one offline W&B run in a folder, or in its `wandb`."""
-    (file,) = run.rglob("*.wandb")
-    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(file)]
-    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    return [json.loads(line) for line in lines]
+Inspect = Callable[[Path], list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="session")
+def inspected(forked: Forked) -> Inspect:
+    """Read the records of the one offline W&B run in a folder, or in its `wandb`."""
+
+    def inspect(run: Path) -> list[dict[str, Any]]:
+        (file,) = run.rglob("*.wandb")
+        done = forked.command("wandb", "leet", "inspect", "--json", str(file))
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return inspect
 
 
 def history(records: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -146,20 +146,31 @@ def test_run_precision_schedule_reads_max_steps() -> None:
         ("corruption.content={}", "corruption.content={} changes nothing, as mappings are merged"),
         ("corruption=mixx", "corruption=mixx does not exist; did you mean 'mix'?"),
         ("corruption.opacity=[0,2]", "opacity (=[0, 2]) must be [smallest, largest] within [0, 1]"),
+    ],
+)
+def test_wrong_words_are_explained(
+    argument: str, message: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complain(message, argument, "data=folder", f"data.root={images}", tmp_path=tmp_path, monkeypatch=monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
         ("data.root=nowhere", "data.root (=nowhere) is no folder"),
         ("category=bottle", "category (=bottle) has no synthetic twin"),
     ],
 )
-def test_wrong_words_are_explained(
-    argument: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_data_that_are_not_there(argument: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    complain(message, argument, tmp_path=tmp_path, monkeypatch=monkeypatch)
+
+
+def complain(message: str, *words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check that a training ends with a message, and leaves nothing but the cache."""
     from fae.train import main
 
-    monkeypatch.setattr(sys, "argv", ["fae-train", argument, "experiment=quick"])
+    monkeypatch.setattr(sys, "argv", ["fae-train", *words, "experiment=quick"])
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
-    monkeypatch.setattr("fae.data.synthetic.TRAIN", 3)
-    monkeypatch.setattr("fae.data.synthetic.TEST_GOOD", 1)
-    monkeypatch.setattr("fae.data.synthetic.TEST_EACH", 1)
     with pytest.raises(SystemExit) as stopped:
         main()
     assert message in str(stopped.value.code)

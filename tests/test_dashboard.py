@@ -1,24 +1,20 @@
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import wandb_workspaces.reports.v2 as wr
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from fae.cli.schema import conf_dir, register
 from fae.dashboard import dashboard, main
 from fae.tracking.workspace import keys, workspace
-from tests.conftest import history, inspected
+from tests.conftest import Inspect, compose_command, history
+from tests.processes import Forked
 
 
 def compose_dashboard(*overrides: str) -> DictConfig:
-    register()
-    with initialize_config_dir(conf_dir(), version_base="1.3"):
-        return compose("dashboard", list(overrides))
+    return compose_command("dashboard", *overrides)
 
 
 def flat(name: str, value: Any) -> set[str]:
@@ -27,9 +23,8 @@ def flat(name: str, value: Any) -> set[str]:
     return {name}
 
 
-def logged(run: Path) -> dict[str, set[str]]:
+def logged(records: list[dict[str, Any]]) -> dict[str, set[str]]:
     """By the kind of thing that a run logged: the keys."""
-    records = inspected(run / "wandb")
     rows = history(records)
     config = [record["config"]["update"] for record in records if record["type"] == "config"]
     summary = [record["summary"]["update"] for record in records if record["type"] == "summary"]
@@ -63,8 +58,8 @@ KINDS: dict[type, set[str]] = {
 }
 
 
-def test_every_panel_names_what_a_run_logs(tracked: Path) -> None:
-    there = logged(tracked)
+def test_every_panel_names_what_a_run_logs(tracked: Path, inspected: Inspect) -> None:
+    there = logged(inspected(tracked / "wandb"))
     seen = set()
     for section in workspace("me", "fae", "x").sections:
         for panel in section.panels:
@@ -104,12 +99,13 @@ def test_without_a_key_it_shows_what_it_would_save(
     assert not list(tmp_path.iterdir())
 
 
-def test_saving_without_a_key_is_an_error_not_a_prompt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_saving_without_a_key_is_an_error_not_a_prompt(
+    tmp_path: Path, forked: Forked, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("HOME", "WANDB_CONFIG_DIR"):
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    command = [sys.executable, "-m", "fae.dashboard", "save=true"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=120)
+    result = forked.command("fae.dashboard", "save=true")  # its standard input is closed
     assert result.returncode == 1
     assert "error: save (=true) needs a W&B key and there is none: run `wandb login`" in result.stderr
     assert "Traceback" not in result.stderr

@@ -1,44 +1,42 @@
 import csv
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import lightning
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from hydra.errors import InstantiationException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from fae.cli.command import explain
-from fae.cli.schema import conf_dir, register
 from fae.detector import load
 from fae.evaluate import evaluate
 from fae.evaluation.ensemble import pooled, together
 from fae.evaluation.finished_run import Scored
 from fae.evaluation.search import Setting
 from fae.metric.auroc import auroc
+from fae.model.autoencoder import SDCAutoencoder
 from fae.score.score import image_scores
 from fae.score.threshold import Thresholds
 from fae.train import train
-from tests.conftest import write_tiny
+from tests.conftest import SHORT, compose_command, moved, once, train_tiny, write_tiny
 
 Build = Callable[..., DictConfig]
 pytestmark = pytest.mark.usefixtures("unpainted")
 
 
 def compose_evaluate(*overrides: str) -> DictConfig:
-    register()
-    with initialize_config_dir(conf_dir(), version_base="1.3"):
-        return compose("evaluate", list(overrides))
+    return compose_command("evaluate", *overrides)
 
 
 @pytest.fixture
-def run_dir(tiny_config: Build, tmp_path: Path) -> Path:
-    train(tiny_config("run", "category.t=100"))
-    return tmp_path / "run"
+def run_dir(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
+    """A finished run, beside `tiny`."""
+    return moved(once(tmp_path_factory, "damped", lambda root: train_tiny(root, "category.t=100")) / "run", tmp_path)
 
 
 def test_reproduces_the_numbers_of_training_and_leaves_them_alone(run_dir: Path) -> None:
@@ -56,25 +54,32 @@ def test_reproduces_the_numbers_of_training_and_leaves_them_alone(run_dir: Path)
     assert written.stem == "squared-k5-n2-t100-contrast0.01"
 
 
-def test_every_key_counts_and_the_network_runs_once(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def batches() -> Iterator[list[int]]:
+    """How many images each batch had that a network has seen."""
+    seen: list[int] = []
+
+    def count(module: nn.Module, images: tuple[Tensor, ...]) -> None:
+        if isinstance(module, SDCAutoencoder):
+            seen.append(len(images[0]))
+
+    hook = register_module_forward_pre_hook(count)
+    yield seen
+    hook.remove()
+
+
+def test_every_key_counts_and_the_network_runs_once(run_dir: Path, batches: list[int]) -> None:
     first = evaluate(compose_evaluate(f"run_dir={run_dir}"))
-    calls = 0
-    predict = lightning.Trainer.predict
-
-    def counted(self: lightning.Trainer, *args: object, **kwargs: object) -> object:
-        nonlocal calls
-        calls += 1
-        return predict(self, *args, **kwargs)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(lightning.Trainer, "predict", counted)
+    once_through = [2, 4, 4]  # the held-out images and the test images
+    assert batches == once_through
     for change in ("score.k=7", "score.n=0", "score.t=0", "score/image_score=sum"):
         metrics = evaluate(compose_evaluate(f"run_dir={run_dir}", change))
         key = change.split("=")[0].split("/")[-1].removeprefix("score.")
         assert metrics[key] != first[key]
         assert (metrics["pixel_auroc"], metrics["image_auroc"]) != (first["pixel_auroc"], first["image_auroc"])
-    assert calls == 0
+    assert batches == once_through
     ssim = evaluate(compose_evaluate(f"run_dir={run_dir}", "score/residual=ssim", "name=mine"))
-    assert calls == 1
+    assert batches == 2 * once_through
     assert ssim["pixel_auroc"] != first["pixel_auroc"]
     assert json.loads((run_dir / "evaluation" / "mine.json").read_text()) == ssim
     # Other weights, other residuals.
@@ -82,7 +87,7 @@ def test_every_key_counts_and_the_network_runs_once(run_dir: Path, monkeypatch: 
     checkpoint["state_dict"]["model.decoder.9.bias"] += 1
     torch.save(checkpoint, run_dir / "best.ckpt")
     assert evaluate(compose_evaluate(f"run_dir={run_dir}"))["pixel_auroc"] != first["pixel_auroc"]
-    assert calls == 2
+    assert batches == 3 * once_through
 
 
 def test_images_that_have_moved(run_dir: Path, tiny: Path, tmp_path: Path) -> None:
@@ -200,7 +205,7 @@ def test_selection_without_defects_never_looks_at_the_test_images(run_dir: Path,
 
 def test_an_ensemble_is_the_pixelwise_maximum(run_dir: Path, tiny_config: Build, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    train(tiny_config("other", "objective=amplify"))
+    train(tiny_config("other", "objective=amplify", *SHORT))
     alone = [Scored.open(folder, compose_evaluate(f"run_dir={folder}")) for folder in (run_dir, other)]
     normals, maps = together(alone, "none")
     torch.testing.assert_close(maps, torch.maximum(alone[0].maps()[1], alone[1].maps()[1]), rtol=0, atol=0)
@@ -221,7 +226,7 @@ def test_an_ensemble_is_the_pixelwise_maximum(run_dir: Path, tiny_config: Build,
     assert twice["pixel_auroc"] == single["pixel_auroc"]
     with pytest.raises(ValueError, match=r"ensemble_scale \(='loud'\) must be none"):
         evaluate(compose_evaluate(f"run_dir={run_dir}", both, "ensemble_scale=loud"))
-    train(tiny_config("seeded", "seed=1"))
+    train(tiny_config("seeded", "seed=1", *SHORT))
     with pytest.raises(ValueError, match="seeded has learned from images that .* holds out; train both with one seed"):
         evaluate(compose_evaluate(f"run_dir={run_dir}", f"ensemble=[{run_dir},{tmp_path / 'seeded'}]"))
 
@@ -250,7 +255,7 @@ def test_thresholds_from_other_normal_images_and_from_folds(
     scores = evaluate(compose_evaluate(f"run_dir={run_dir}", "threshold.image_rate=0.34"))
     assert scores["image_threshold"] != metrics["image_threshold"]
     for fold in range(3):
-        train(tiny_config(f"fold{fold}", "data.folds=3", f"data.fold={fold}"))
+        train(tiny_config(f"fold{fold}", "data.folds=3", f"data.fold={fold}", *SHORT))
     folds = ",".join(str(tmp_path / f"fold{fold}") for fold in range(3))
     metrics = evaluate(
         compose_evaluate(

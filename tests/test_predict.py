@@ -1,9 +1,5 @@
 import csv
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,24 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from PIL import Image
 
 import fae
-from fae.cli.schema import conf_dir, register
 from fae.detector import Detection, Detector
 from fae.predict import predict
 from fae.train import train
-from tests.conftest import textured, write_tiny
+from tests.conftest import SHORT, compose_command, compose_tiny, moved, once, textured, write_tiny
+from tests.processes import Forked, main_of
 
 Build = Callable[..., DictConfig]
 
 
 def compose_predict(*overrides: str) -> DictConfig:
-    register()
-    with initialize_config_dir(conf_dir(), version_base="1.3"):
-        return compose("predict", list(overrides))
+    return compose_command("predict", *overrides)
 
 
 def rows(output: Path) -> dict[str, dict[str, str]]:
@@ -36,30 +29,16 @@ def rows(output: Path) -> dict[str, dict[str, str]]:
         return {Path(row["path"]).name: row for row in csv.DictReader(file)}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of twelve steps with enough held-out normals for both thresholds."""
-    from tests.conftest import compose_train
+    """A run of twelve steps with enough held-out normals for both thresholds, to look at."""
 
-    folder = tmp_path_factory.mktemp("predict")
-    os.environ |= {"WANDB_MODE": "disabled", "FAE_CACHE_DIR": str(folder / "cache")}
-    tiny = write_tiny(folder / "tiny", train=24)
-    train(
-        compose_train(
-            *("experiment=quick", "data=folder", f"data.root={tiny}", "category=generic", f"run_dir={folder / 'run'}"),
-            *(
-                "model.width=4",
-                "data.image_size=32",
-                "data.batch_size=4",
-                "data.val_fraction=0.5",
-                "trainer.max_steps=12",
-            ),
-            *("trainer.val_check_interval=4", "callback.last.every_n_steps=4", "trainer.precision=32-true"),
-            *("trainer.accelerator=cpu", "trainer.enable_progress_bar=false", "~callback.progress", "pictures=1"),
-            *("threshold.image_rate=0.1", "threshold.pixel_rate=0.01"),
-        )
-    )
-    return folder / "run"
+    def make(root: Path) -> None:
+        thresholds = ("data.val_fraction=0.5", "threshold.image_rate=0.1", "threshold.pixel_rate=0.01")
+        words = ("callback.last.every_n_steps=4", "trainer.precision=32-true", "pictures=1", *thresholds)
+        train(compose_tiny(write_tiny(root / "tiny", train=24), root / "run", *words))
+
+    return once(tmp_path_factory, "predicted", make) / "run"
 
 
 def test_the_detector_says_what_the_run_said_of_its_test_images(run_dir: Path) -> None:
@@ -128,22 +107,19 @@ def test_what_is_no_image_is_refused(run_dir: Path, tmp_path: Path) -> None:
 
 
 def test_a_detector_belongs_to_its_weights_and_its_version(run_dir: Path, tmp_path: Path) -> None:
-    path = run_dir / "detector.pt"
-    original = path.read_bytes()
+    own = moved(run_dir, tmp_path)
+    path = own / "detector.pt"
     state = torch.load(path, weights_only=True)
-    try:
-        for change, message in (
-            ({"checkpoint": "0" * 16}, "belongs to other weights than"),
-            ({"format": 99}, "has format 99, this version reads 2"),
-        ):
-            torch.save(state | change, path)
-            with pytest.raises(ValueError, match=message):
-                fae.load(run_dir)
-        path.write_bytes(b"no detector")
-        with pytest.raises(ValueError, match="is no detector"):
-            fae.load(run_dir)
-    finally:
-        path.write_bytes(original)
+    for change, message in (
+        ({"checkpoint": "0" * 16}, "belongs to other weights than"),
+        ({"format": 99}, "has format 99, this version reads 2"),
+    ):
+        torch.save(state | change, path)
+        with pytest.raises(ValueError, match=message):
+            fae.load(own)
+    path.write_bytes(b"no detector")
+    with pytest.raises(ValueError, match="is no detector"):
+        fae.load(own)
 
 
 def test_folders_globs_and_lists(run_dir: Path, tmp_path: Path) -> None:
@@ -180,7 +156,7 @@ def test_folders_globs_and_lists(run_dir: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
-def test_bad_files_are_reported_and_the_rest_is_done(run_dir: Path, tmp_path: Path) -> None:
+def test_bad_files_are_reported_and_the_rest_is_done(run_dir: Path, tmp_path: Path, forked: Forked) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     good = textured(np.random.default_rng(0))
@@ -189,8 +165,7 @@ def test_bad_files_are_reported_and_the_rest_is_done(run_dir: Path, tmp_path: Pa
     (folder / "c.jpg").write_bytes((folder / "a.png").read_bytes()[:200])
     Image.fromarray(good).save(folder / "d.png")
     (folder / "notes.txt").write_text("no image")
-    command = [sys.executable, "-m", "fae.predict", f"run_dir={run_dir}", f"input={folder}", f"output={tmp_path / 'o'}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = forked.command("fae.predict", f"run_dir={run_dir}", f"input={folder}", f"output={tmp_path / 'o'}")
     assert done.returncode == 3, done.stderr
     assert "4 image(s), 2 of them could not be scored" in done.stdout
     table = rows(tmp_path / "o")
@@ -268,26 +243,23 @@ def test_thresholds_of_resized_images_do_not_hold_for_native_ones(
         fae.load(run_dir, device="toaster")
 
 
-def test_it_goes_on_where_it_was_killed(run_dir: Path, tmp_path: Path) -> None:
+def test_it_goes_on_where_it_was_killed(run_dir: Path, tmp_path: Path, forked: Forked) -> None:
     folder, output = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     rng = np.random.default_rng(0)
     for i in range(300):
         Image.fromarray(textured(rng)).save(folder / f"{i:03d}.png")
-    command = [sys.executable, "-m", "fae.predict", f"run_dir={run_dir}", f"input={folder}", f"output={output}"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    arguments = (f"run_dir={run_dir}", f"input={folder}", f"output={output}")
     draft = output / ".predictions.csv.part"
-    deadline = time.monotonic() + 100
-    while time.monotonic() < deadline and not (draft.is_file() and draft.read_bytes().count(b"\n") > 20):
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with forked.running(main_of, "fae.predict", arguments):
+        deadline = time.monotonic() + 100
+        while time.monotonic() < deadline and not (draft.is_file() and draft.read_bytes().count(b"\n") > 20):
+            time.sleep(0.01)
     assert not (output / "predictions.csv").exists(), "the table appears when all is done"
     before = draft.read_text().splitlines()
     assert 20 < len(before) < 301
     with draft.open("a") as file:
         file.write("/torn/li")  # as if the process had died while writing
-    arguments = (f"run_dir={run_dir}", f"input={folder}", f"output={output}")
     assert predict(compose_predict(*arguments)) == 0
     lines = (output / "predictions.csv").read_text().splitlines()
     assert lines[: len(before) - 1] == before[:-1]
@@ -307,12 +279,12 @@ def test_it_goes_on_where_it_was_killed(run_dir: Path, tmp_path: Path) -> None:
 
 
 def test_without_thresholds_it_scores_and_says_what_is_missing(
-    tiny_config: Build, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    metrics = train(tiny_config("few"))
+    metrics = json.loads((whole / "metrics.json").read_text())
     assert metrics["image_threshold"] is None
     assert "needs at least 19 held-out normal images, there are 2" in metrics["image_threshold_undefined"]
-    arguments = (f"run_dir={tmp_path / 'few'}", f"input={tiny / 'test' / 'good'}")
+    arguments = (f"run_dir={whole}", f"input={whole.parent / 'tiny' / 'test' / 'good'}")
     predict(compose_predict(*arguments, f"output={tmp_path / 'o'}"))
     assert "NOTE: no decision" in capsys.readouterr().out
     assert {row["anomalous"] for row in rows(tmp_path / "o").values()} == {""}
@@ -323,7 +295,7 @@ def test_without_thresholds_it_scores_and_says_what_is_missing(
 
 def test_images_of_another_size_than_those_of_training(tiny_config: Build, tiny: Path, tmp_path: Path) -> None:
     """Without data.image_size the scale of a picture is its own: nothing is resized behind the user's back."""
-    train(tiny_config("own", "data.image_size=null", "category.t=50"))
+    train(tiny_config("own", "data.image_size=null", "category.t=50", *SHORT))
     detector = fae.load(tmp_path / "own")
     image = textured(np.random.default_rng(0), 40, 32)
     with pytest.raises(ValueError, match=r"has 40×32 pixels, those of training 32×32 .* use size=native"):
@@ -332,9 +304,8 @@ def test_images_of_another_size_than_those_of_training(tiny_config: Build, tiny:
         fae.load(tmp_path / "own", size="native")
 
 
-def test_nan_in_the_weights_is_an_error_of_each_file(tiny_config: Build, tiny: Path, tmp_path: Path) -> None:
-    train(tiny_config("nan"))
-    detector = fae.load(tmp_path / "nan")
+def test_nan_in_the_weights_is_an_error_of_each_file(whole: Path) -> None:
+    detector = fae.load(whole)
     detector.reconstruct = lambda image: image * float("nan")
     with pytest.raises(ValueError, match="the map holds NaN"):
         detector(textured(np.random.default_rng(0)))

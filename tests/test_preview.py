@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +10,8 @@ from PIL import Image
 from fae.picture.sheet import amplitude, coverage
 from fae.preview import preview
 from fae.types import Batch
+from tests.conftest import Inspect
+from tests.processes import Forked
 
 
 def test_coverage_and_amplitude_by_hand() -> None:
@@ -33,26 +33,25 @@ def test_preview(extra: list[str], tiny_config: Callable[..., DictConfig], tmp_p
     assert picture.std() > 20
 
 
-def test_the_command_logs_to_wandb(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_logs_to_wandb(
+    tiny: Path, tmp_path: Path, forked: Forked, inspected: Inspect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
-    arguments = ["experiment=quick", "data=folder", f"data.root={tiny}", "category=generic", "data.image_size=32"]
-    command = [sys.executable, "-m", "fae.preview", *arguments, "corruption=elastic", "pictures=2"]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    words = ["experiment=quick", "data=folder", f"data.root={tiny}", "category=generic", "data.image_size=32"]
+    result = forked.command("fae.preview", *words, "corruption=elastic", "pictures=2")
+    assert result.returncode == 0, result.stderr
     folder = tmp_path / "previews" / "folder-tiny-elastic"
     assert "preview.png: median coverage 0." in result.stdout
     assert (folder / "preview.png").is_file()
-    (run,) = (folder / "wandb").glob("offline-run-*/*.wandb")
-    inspect = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(run)]
-    shown = subprocess.run(inspect, capture_output=True, text=True, check=True).stdout
+    shown = str(inspected(folder / "wandb"))
     for word in ("preview", "coverage", "amplitude_median", "noise_sigma"):
         assert word in shown, word
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "previews", "tiny"]
 
 
-def test_preview_explains_what_is_wrong(tiny: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "fae.preview", "data=folder", f"data.root={tiny}", "category=generic"]
-    wrong = "corruption.probability.elastic=0.9"
-    result = subprocess.run([*command, wrong], cwd=tmp_path, capture_output=True, text=True, check=False)
+def test_preview_explains_what_is_wrong(tiny: Path, tmp_path: Path, forked: Forked) -> None:
+    words = ["data=folder", f"data.root={tiny}", "category=generic", "corruption.probability.elastic=0.9"]
+    result = forked.command("fae.preview", *words)
     assert result.returncode == 1
     assert "sum to 1, not 1.5" in result.stderr
     assert not (tmp_path / "previews").exists()

@@ -20,10 +20,12 @@ from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
+from fae.cli.schema import register
 from fae.module import AnomalyAutoencoder
 from fae.train import train
 from fae.types import Batch
-from tests.conftest import REAL, compose_tiny, compose_train, with_real_images, write_tiny
+from tests.conftest import REAL, SHORT, compose_tiny, compose_train, with_real_images, write_tiny
+from tests.processes import Forked
 
 Build = Callable[..., DictConfig]
 pytestmark = pytest.mark.usefixtures("unpainted")
@@ -41,16 +43,6 @@ class At(Callback):
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         if trainer.global_step == self.step:
             self.action()
-
-
-def with_callback(monkeypatch: pytest.MonkeyPatch, callback: Callback) -> None:
-    """Add a callback to the trainers that `train` builds, without a trace in the configuration."""
-    original = lightning.Trainer.__init__
-
-    def init(self: lightning.Trainer, *arguments: Any, callbacks: Any = None, **keys: Any) -> None:
-        original(self, *arguments, callbacks=[callback, *(callbacks or [])], **keys)
-
-    monkeypatch.setattr(lightning.Trainer, "__init__", init)
 
 
 def weights(run: Path, name: str) -> dict[str, torch.Tensor]:
@@ -136,15 +128,13 @@ def test_stopped_and_resumed_equals_uninterrupted(
     signum: int,
     whole: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     cfg = compose_tiny(whole.parent / "tiny", tmp_path / "stopped")
     handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
-    with monkeypatch.context() as patch:
-        with_callback(patch, At(step, lambda: signal.raise_signal(signum)))
-        with pytest.raises(SystemExit) as stopped:
-            train(cfg, command=["--config-dir", "own", "experiment=quick", "run_dir=x"])
+    words = ["--config-dir", "own", "experiment=quick", "run_dir=x"]
+    with pytest.raises(SystemExit) as stopped:
+        train(cfg, command=words, watching=[At(step, lambda: signal.raise_signal(signum))])
     assert stopped.value.code == 128 + signum
     resume = f"{sys.executable} -m fae.train --config-dir own experiment=quick run_dir={tmp_path / 'stopped'}"
     assert resume in capsys.readouterr().out
@@ -156,52 +146,32 @@ def test_stopped_and_resumed_equals_uninterrupted(
     assert_equal_runs(whole, run)
 
 
-KILLED = """
-import os, signal, sys
-import torch
-from omegaconf import OmegaConf
-from tests.test_train import At, with_callback
-import lightning, pytest
-from fae.cli.schema import register
-from fae.module import AnomalyAutoencoder
-from fae.train import train
-from fae.types import Batch
-register()
-torch.set_num_threads(int(sys.argv[3]))
-patch = pytest.MonkeyPatch()
-with_callback(patch, At(int(sys.argv[2]), lambda: os.kill(os.getpid(), signal.SIGKILL)))
-train(OmegaConf.load(sys.argv[1]))
-"""
+def train_and_die(cfg: DictConfig, step: int, threads: int) -> None:
+    register()
+    torch.set_num_threads(threads)
+    train(cfg, watching=[At(step, lambda: os.kill(os.getpid(), signal.SIGKILL))])
 
 
 # With last.ckpt every three steps: lost steps inside a stage, and across the change of stage after step 8.
 @pytest.mark.parametrize("step", [5, 10])
-def test_killed_and_resumed_equals_uninterrupted(step: int, tiny_config: Build, tmp_path: Path) -> None:
-    every = "callback.last.every_n_steps=3"
-    train(tiny_config("whole", every))
-    stored = tmp_path / "cfg.yaml"
-    OmegaConf.save(tiny_config("killed", every), stored, resolve=True)
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(stored), str(step), str(torch.get_num_threads())],
-        cwd=Path(__file__).parents[1],
-        check=False,
-        capture_output=True,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-2000:]
+def test_killed_and_resumed_equals_uninterrupted(step: int, whole: Path, tmp_path: Path, forked: Forked) -> None:
     run = tmp_path / "killed"
+    cfg = compose_tiny(whole.parent / "tiny", run, "callback.last.every_n_steps=3")
+    with forked.running(train_and_die, cfg, step, torch.get_num_threads()) as process:
+        process.join(120)
+        assert process.exitcode == -signal.SIGKILL
     assert torch.load(run / "last.ckpt", weights_only=True)["global_step"] < step
-    train(tiny_config("killed", every))
-    assert_equal_runs(tmp_path / "whole", run)
+    train(cfg)
+    assert_equal_runs(whole, run)
 
 
 def test_a_run_may_move_and_show_less_between_stop_and_resume(
     tiny_config: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The best value so far is part of the state, wherever the folder lies."""
-    with monkeypatch.context() as patch:
-        with_callback(patch, At(9, lambda: signal.raise_signal(signal.SIGTERM)))
-        with pytest.raises(SystemExit):
-            train(tiny_config("here", "data.crop_sizes=[32]"))
+    stop = At(9, lambda: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(SystemExit):
+        train(tiny_config("here", "data.crop_sizes=[32]"), watching=[stop])
     (tmp_path / "here").rename(tmp_path / "there")
     state = torch.load(tmp_path / "there" / "last.ckpt", weights_only=True)["callbacks"]
     (key,) = (key for key in state if key.startswith("BestCheckpoint"))
@@ -224,8 +194,8 @@ def constant(value: float) -> Callable[..., None]:
 
 
 def test_other_images_are_another_run(tiny: Path, tiny_config: Build, tmp_path: Path) -> None:
-    train(tiny_config("run", "trainer.max_steps=2", "trainer.val_check_interval=1"))
-    again = tiny_config("run", "trainer.max_steps=2", "trainer.val_check_interval=1")
+    train(tiny_config("run", *SHORT))
+    again = tiny_config("run", *SHORT)
     moved = tmp_path / "moved" / "tiny"
     shutil.copytree(tiny, moved)
     again.data.root = str(moved)
@@ -237,10 +207,9 @@ def test_other_images_are_another_run(tiny: Path, tiny_config: Build, tmp_path: 
 
 def test_two_processes_cannot_share_a_run(tiny_config: Build, tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()
-    short = ("trainer.max_steps=2", "trainer.val_check_interval=1")
     with FileLock(tmp_path / "shared" / ".lock"), pytest.raises(ValueError, match="is in use by another process"):
-        train(tiny_config("shared", *short))
-    assert train(tiny_config("shared", *short))["steps"] == 2
+        train(tiny_config("shared", *SHORT))
+    assert train(tiny_config("shared", *SHORT))["steps"] == 2
 
 
 def test_what_the_trainer_cannot_do_leaves_nothing(tiny_config: Build, tmp_path: Path) -> None:
@@ -333,7 +302,7 @@ def test_what_is_missing_is_undefined_not_half(
     prepare: Callable[[Path], None], image: str | None, pixel: str | None, tiny: Path, tiny_config: Build
 ) -> None:
     prepare(tiny)
-    metrics = train(tiny_config("partial", "trainer.max_steps=2", "trainer.val_check_interval=1"))
+    metrics = train(tiny_config("partial", *SHORT))
     for name, reason in (("image_auroc", image), ("pixel_auroc", pixel)):
         assert (metrics[name] is None) == (reason is not None)
         if name == "pixel_auroc":
@@ -344,7 +313,7 @@ def test_what_is_missing_is_undefined_not_half(
 def test_a_defect_type_may_be_called_threshold(tiny: Path, tiny_config: Build) -> None:
     for folder in ("test", "ground_truth"):
         (tiny / folder / "square").rename(tiny / folder / "threshold")
-    metrics = train(tiny_config("named", "trainer.max_steps=2", "trainer.val_check_interval=1"))
+    metrics = train(tiny_config("named", *SHORT))
     for kind in ("image", "pixel"):
         assert metrics[f"{kind}_best_f1_threshold"] == metrics[f"{kind}_best_f1"], "the only defect type"
         assert metrics[f"{kind}_threshold_of_best_f1_threshold"] == metrics[f"{kind}_threshold_of_best_f1"]
@@ -367,7 +336,7 @@ def test_odd_sizes_train(size: str, tiny_config: Build) -> None:
 
 def test_the_kind_of_residual_changes_the_scores(tiny_config: Build, tmp_path: Path) -> None:
     kinds = ("squared", "ssim", "darker", "brighter")
-    runs = [train(tiny_config(kind, f"score/residual={kind}")) for kind in kinds]
+    runs = [train(tiny_config(kind, f"score/residual={kind}", *SHORT)) for kind in kinds]
     assert tuple(run["residual"] for run in runs) == kinds
     assert len({(tmp_path / kind / "scores.csv").read_text() for kind in kinds}) == len(kinds)
     assert len({run["pixel_auroc"] for run in runs}) == len(kinds)
@@ -375,7 +344,7 @@ def test_the_kind_of_residual_changes_the_scores(tiny_config: Build, tmp_path: P
 
 def test_noise_changes_the_training_not_the_evaluation(tiny_config: Build, tmp_path: Path) -> None:
     for name, sigma in (("quiet", 0.0), ("noisy", 0.1)):
-        train(tiny_config(name, f"data.noise_sigma={sigma}", "objective=amplify"))
+        train(tiny_config(name, f"data.noise_sigma={sigma}", "objective=amplify", *SHORT))
     first, second = weights(tmp_path / "quiet", "last.ckpt"), weights(tmp_path / "noisy", "last.ckpt")
     assert not all(torch.equal(first[key], second[key]) for key in first)
 
@@ -410,7 +379,7 @@ def test_online_without_network_goes_offline(
     tiny_config: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "online")
-    train(tiny_config("unplugged", "trainer.max_steps=2", "trainer.val_check_interval=1"))
+    train(tiny_config("unplugged", *SHORT))
     assert "127.0.0.1 cannot be reached" in caplog.text
     assert "this run logs OFFLINE" in caplog.text
     assert list((tmp_path / "unplugged" / "wandb").glob("offline-run-*"))
@@ -418,7 +387,7 @@ def test_online_without_network_goes_offline(
 
 def test_sweep_folders_are_named_by_their_configuration(tiny_config: Build, tmp_path: Path) -> None:
     def one(lam: float) -> DictConfig:
-        cfg = tiny_config("x", "trainer.max_steps=2", "trainer.val_check_interval=1", f"objective.lam={lam}")
+        cfg = tiny_config("x", *SHORT, f"objective.lam={lam}")
         cfg.run_dir = None
         return cfg
 

@@ -12,8 +12,7 @@ from fae.module import AnomalyAutoencoder
 log = logging.getLogger(__name__)
 
 _KERNELS = "TORCHINDUCTOR_CACHE_DIR"
-_found = os.environ.get(_KERNELS)
-_OF_THE_USER = None if _found in (None, default_cache_dir()) else _found  # PyTorch sets its default when imported
+_not_the_users = {default_cache_dir()}  # PyTorch sets its default when imported, and `keep_kernels_in` its folder
 
 
 class Compiled(Callback):
@@ -84,7 +83,9 @@ def was_compiled(trainer: lightning.Trainer) -> bool:
 
 def keep_kernels_in(folder: Path) -> None:
     """Have PyTorch's compiler write there, not beside all other programs' temporary files; a user's choice stays."""
-    os.environ[_KERNELS] = _OF_THE_USER or str(folder.absolute())
+    if (os.environ.get(_KERNELS) or default_cache_dir()) in _not_the_users:
+        os.environ[_KERNELS] = str(folder.absolute())
+        _not_the_users.add(os.environ[_KERNELS])
 
 
 def why_not(device: torch.device) -> str | None:

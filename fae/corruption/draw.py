@@ -51,6 +51,6 @@ def log_uniform(bounds: Range, shape: tuple[int, ...], generator: Generator) -> 
 
 def send(numbers: Tensor, device: torch.device) -> Tensor:
     """Numbers from the CPU to the device without waiting for it, however many they are."""
-    if device.type == "cuda" and numbers.nbytes > _STAGED:
+    if device.type != "cpu" and numbers.nbytes > _STAGED:
         numbers = numbers.pin_memory()
     return numbers.to(device, non_blocking=True)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from fae.data.defect import DEFECTS
@@ -16,13 +17,25 @@ SIZE = 512
 TRAIN, TEST_GOOD, TEST_EACH = 64, 24, 8
 
 
-def synthetic(root: str | None, category: str, seed: int = 0) -> Index:
+def synthetic(
+    root: str | None,
+    category: str,
+    seed: int = 0,
+    size: int = SIZE,
+    train: int = TRAIN,
+    test_good: int = TEST_GOOD,
+    test_each: int = TEST_EACH,
+) -> Index:
     """Index a procedurally drawn twin of a texture category, drawing it first where it is not there yet.
 
     Args:
         root: the cache folder below which the images are kept, in the MVTec AD layout.
         category: carpet, grid, leather, tile or wood.
-        seed: of the drawing.
+        seed: the seed of the drawing.
+        size: the side of an image, in pixels.
+        train: the number of training images.
+        test_good: the number of normal test images.
+        test_each: the number of test images of each of the five types of defects.
 
     Raises:
         ValueError: the category has no synthetic twin, or `root` is not given.
@@ -34,9 +47,12 @@ def synthetic(root: str | None, category: str, seed: int = 0) -> Index:
         )
     if root is None:
         raise ValueError("data.root (=null) must name the folder to draw synthetic images in")
-    folder = Path(root) / f"synthetic-v{VERSION}-seed{seed}" / category
+    numbers = (size, train, test_good, test_each)
+    other = "" if numbers == (SIZE, TRAIN, TEST_GOOD, TEST_EACH) else "-{}px-{}-{}-{}".format(*numbers)
+    folder = Path(root) / f"synthetic-v{VERSION}-seed{seed}{other}" / category
     if not folder.is_dir():
-        _write(folder, category, seed)
+        counts = {f"train/{GOOD}": train, f"test/{GOOD}": test_good} | {f"test/{name}": test_each for name in DEFECTS}
+        _write(folder, category, seed, size, counts)
     note = (
         f"SYNTHETIC DATA: {category} is drawn procedurally (seed {seed}) in {folder}; "
         "its numbers say nothing about real images"
@@ -45,17 +61,42 @@ def synthetic(root: str | None, category: str, seed: int = 0) -> Index:
     return replace(index, notes=(note, *index.notes))
 
 
-def _write(folder: Path, category: str, seed: int) -> None:
+def draw(
+    category: str, seed: int, split: str, number: int, size: int = SIZE
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
+    """Draw one image, which has a random stream of its own.
+
+    Args:
+        category: carpet, grid, leather, tile or wood.
+        seed: the seed of the drawing.
+        split: the image's folder: `train/good`, `test/good` or `test/<type of defect>`.
+        number: the image's number in its folder.
+        size: the side of the image, in pixels.
+
+    Returns:
+        The image `(size, size, 3)`, and the mask `(size, size)` of its defect, or None.
+    """
+    rng = np.random.default_rng([seed, VERSION, number, *f"{category}/{split}".encode()])
+    picture = TEXTURES[category](rng, size)
+    kind, defect_type = split.split("/")
+    mask = DEFECTS[defect_type](rng, picture) if kind == "test" and defect_type != GOOD else None
+    return photograph(rng, picture), mask
+
+
+def _write(folder: Path, category: str, seed: int, size: int, counts: dict[str, int]) -> None:
     """Draw the whole data set beside its place and move it there at once."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{category}-", dir=folder.parent))
     try:
-        for split, count in ((f"train/{GOOD}", TRAIN), (f"test/{GOOD}", TEST_GOOD)):
-            for i in range(count):
-                _draw(draft, category, seed, split, i)
-        for defect_type in DEFECTS:
-            for i in range(TEST_EACH):
-                _draw(draft, category, seed, f"test/{defect_type}", i)
+        for split, count in counts.items():
+            (draft / split).mkdir(parents=True)
+            for number in range(count):
+                image, mask = draw(category, seed, split, number, size)
+                Image.fromarray(image).save(draft / split / f"{number:03d}.png")
+                if mask is not None:
+                    truth = draft / "ground_truth" / Path(split).name
+                    truth.mkdir(parents=True, exist_ok=True)
+                    Image.fromarray(mask.astype(np.uint8) * 255).save(truth / f"{number:03d}_mask.png")
         draft.chmod(0o755)
         os.rename(draft, folder)
     except OSError:
@@ -63,17 +104,3 @@ def _write(folder: Path, category: str, seed: int) -> None:
             raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-
-
-def _draw(root: Path, category: str, seed: int, split: str, i: int) -> None:
-    """Write image `i` of a split, and its mask; every file has a random stream of its own."""
-    rng = np.random.default_rng([seed, VERSION, i, *f"{category}/{split}".encode()])
-    picture = TEXTURES[category](rng, SIZE)
-    kind, defect_type = split.split("/")
-    if kind == "test" and defect_type != GOOD:
-        mask = DEFECTS[defect_type](rng, picture)
-        truth = root / "ground_truth" / defect_type
-        truth.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(mask.astype(np.uint8) * 255).save(truth / f"{i:03d}_mask.png")
-    (root / split).mkdir(parents=True, exist_ok=True)
-    Image.fromarray(photograph(rng, picture)).save(root / split / f"{i:03d}.png")

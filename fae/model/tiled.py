@@ -8,6 +8,7 @@ from torch import Tensor
 from fae.model.autoencoder import STRIDE, SDCAutoencoder
 
 Box = tuple[slice, slice]
+Margin = tuple[int, int]
 
 # How far (before, after) tile [8a, 8b) looks beyond itself, in pixels, up to a multiple of the stride.
 # Encoder: two 3×3 convolutions reach 2 at resolutions 1, 1/2 and 1/4 each; pooling stays inside its cell:
@@ -22,7 +23,13 @@ ENCODER_MARGIN = (2 * STRIDE, 2 * STRIDE)
 DECODER_MARGIN = (2 * STRIDE, 3 * STRIDE)
 
 
-def reconstruct_tiled(model: SDCAutoencoder, image: Tensor, tile: int) -> Tensor:
+def reconstruct_tiled(
+    model: SDCAutoencoder,
+    image: Tensor,
+    tile: int,
+    encoder_margin: Margin = ENCODER_MARGIN,
+    decoder_margin: Margin = DECODER_MARGIN,
+) -> Tensor:
     """What `model(image)` computes, with the full-resolution layers run tile by tile.
 
     Equal up to rounding. Encoder and decoder, whose reach is short, see one tile and its margin at a time; the
@@ -34,6 +41,10 @@ def reconstruct_tiled(model: SDCAutoencoder, image: Tensor, tile: int) -> Tensor
         image: `(B, 3, H, W)`, in [0, 1].
         tile: side of a tile without its margin, in pixels, a multiple of 8. The margins, 40 px in all, add up
             to about 16 % to the work of the tiled layers with 512, 34 % with 256.
+        encoder_margin: how far the encoder sees before and after a tile, in pixels, multiples of 8. The default is the
+            smallest that is exact.
+        decoder_margin: how far the decoder sees before and after a tile, in pixels, multiples of 8. The default is the
+            smallest that is exact.
 
     Returns:
         same shape and memory format, float32, in [0, 1].
@@ -42,11 +53,11 @@ def reconstruct_tiled(model: SDCAutoencoder, image: Tensor, tile: int) -> Tensor
         ValueError: `tile` is no positive multiple of 8.
     """
     check_tile(tile)
-    features = _encode(model, image, tile)
+    features = _encode(model, image, tile, encoder_margin)
     for stage in model.bottleneck:  # not in one call, which would keep the encoder's features to its end
         features = stage(features)
     reconstruction = torch.empty_like(image, dtype=torch.float32)
-    for core, window, inner in _tiles(image, tile, *DECODER_MARGIN):
+    for core, window, inner in _tiles(image, tile, *decoder_margin):
         part = reconstruction[..., *core]
         logits = model.decoder(features[..., *_cells(window)])[..., *inner]
         part.copy_(logits[..., : part.shape[-2], : part.shape[-1]].float().sigmoid())
@@ -79,11 +90,11 @@ def reconstruct_overlapping(model: Callable[[Tensor], Tensor], image: Tensor, ti
     return reconstruction
 
 
-def _encode(model: SDCAutoencoder, image: Tensor, tile: int) -> Tensor:
+def _encode(model: SDCAutoencoder, image: Tensor, tile: int, margin: Margin) -> Tensor:
     """`(B, 3, H, W)` to `(B, C, ceil(H / 8), ceil(W / 8))`, in the encoder's own dtype and memory format."""
     height, width = (-(-size // STRIDE) for size in image.shape[-2:])
     features = None
-    for core, window, inner in _tiles(image, tile, *ENCODER_MARGIN):
+    for core, window, inner in _tiles(image, tile, *margin):
         part = image[..., *window]
         # Only windows at the lower and right border are padded: all others have sides that are multiples of 8.
         padding = (0, -part.shape[-1] % STRIDE, 0, -part.shape[-2] % STRIDE)

@@ -2,7 +2,9 @@
 
 import json
 import logging
+import multiprocessing
 import shutil
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -44,7 +46,13 @@ def in_processes(count: int, function: Callable[..., Any], *arguments: Any, scra
         local_addr="localhost",
         run_id=scratch.name,
         logs_specs=DefaultLogsSpecs(log_dir=str(scratch)),
+        # The processes are forked from one that has imported the module and has no GPU yet: its imports, which take
+        # seconds, are done once.
+        start_method="forkserver",
     )
+    spec = sys.modules[function.__module__].__spec__
+    if spec is not None:  # the name of the module even where it is run as __main__
+        multiprocessing.set_forkserver_preload([spec.name])
     for name in list(logging.root.manager.loggerDict):
         if name.startswith("torch.distributed.elastic"):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # what it says is raised as well

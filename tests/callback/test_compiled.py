@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch._dynamo.utils import counters
+from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
 from fae.callback.compiled import Compiled, was_compiled, why_not
 from fae.model.autoencoder import SDCAutoencoder
@@ -54,8 +55,7 @@ def compiler(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     record = Recorder()
     monkeypatch.setattr("torch.compile", record)
     monkeypatch.setattr("fae.callback.compiled.why_not", lambda device: None)
-    monkeypatch.setattr("fae.callback.compiled._OF_THE_USER", None)
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "another")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", default_cache_dir())  # as PyTorch leaves it
     return record
 
 
@@ -109,8 +109,16 @@ def test_graphs_and_their_memory_go_with_the_training_however_it_ends(
     assert resets == ["reset", "reset"]
 
 
-def test_the_users_place_for_kernels_stays(compiler: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fae.callback.compiled._OF_THE_USER", "scratch")
+@pytest.mark.usefixtures("compiler")
+def test_the_place_of_an_earlier_training_is_not_the_users() -> None:
+    for folder in ("earlier", "later"):
+        Compiled(least_steps=10, cache_dir=folder).on_train_start(trainer("cuda", 10), network())
+        assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(Path(folder).absolute())
+
+
+@pytest.mark.usefixtures("compiler")
+def test_the_users_place_for_kernels_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "scratch")
     Compiled(least_steps=10, cache_dir="unused").on_train_start(trainer("cuda", 10), network())
     assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "scratch"
 

@@ -170,9 +170,9 @@ def test_what_determines_the_weights(word: str, same: bool) -> None:
 
 
 def test_without_slurm_the_error_says_what_else_there_is(
-    run: Run, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
     assert run("-m", "seed=0,1", "hydra/launcher=slurm") == 1
     assert "hydra/launcher=slurm needs sbatch" in capfd.readouterr().err
 

@@ -1,17 +1,15 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from PIL import Image
 
-from fae.cli.schema import conf_dir, register
 from fae.data.check import INCOMPLETE, check, check_category
 from fae.data.mvtec import expected
 from fae.report.paper import paper
+from tests.conftest import compose_command
+from tests.processes import Forked
 
 
 @pytest.fixture
@@ -29,9 +27,7 @@ def toothbrush(tmp_path: Path) -> Path:
 
 
 def compose_check(*overrides: str) -> DictConfig:
-    register()
-    with initialize_config_dir(conf_dir(), version_base="1.3"):
-        return compose("check", list(overrides))
+    return compose_command("check", *overrides)
 
 
 def test_the_expected_counts_are_those_published() -> None:
@@ -52,13 +48,12 @@ def test_a_whole_category(toothbrush: Path) -> None:
     assert not found.absent
 
 
-def test_the_command(toothbrush: Path) -> None:
-    command = [sys.executable, "-m", "fae.data.check", f"root={toothbrush}"]
-    result = subprocess.run([*command, "categories=toothbrush"], capture_output=True, text=True, check=False)
+def test_the_command(toothbrush: Path, forked: Forked) -> None:
+    result = forked.command("fae.data.check", f"root={toothbrush}", "categories=toothbrush")
     assert result.returncode == 0, result.stderr
     assert "60 of 60" in result.stdout
     assert "whole" in result.stdout
-    assert subprocess.run(command, capture_output=True, check=False).returncode == INCOMPLETE
+    assert forked.command("fae.data.check", f"root={toothbrush}").returncode == INCOMPLETE
 
 
 def test_an_absent_category_is_named_and_no_error_of_the_others(

@@ -1,6 +1,5 @@
 import os
-import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from fae.data.decoded import decoded
 from fae.image import Array, read_image
+from tests.data.conftest import files_up_to
 
 Decode = Callable[[], tuple[Array, np.ndarray]]
 
@@ -72,18 +72,8 @@ def test_a_bad_file_leaves_nothing_behind(paths: list[Path], tmp_path: Path) -> 
     assert not [path for path in (tmp_path / "images").iterdir() if not path.name.endswith(".lock")]
 
 
-@pytest.fixture
-def little_room() -> Iterator[None]:
-    """No file may grow beyond ten kilobytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-@pytest.mark.usefixtures("little_room")
 def test_no_room_for_the_images(paths: list[Path], tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"images/.*npy could not be written .* Free some space"):
+    with files_up_to(10_000), pytest.raises(OSError, match=r"images/.*npy could not be written .* Free some space"):
         decoded(paths, (32, 32), read, "", tmp_path)
     assert not list((tmp_path / "images").glob("*npy*"))
 

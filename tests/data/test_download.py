@@ -1,8 +1,6 @@
 import hashlib
 import io
 import re
-import subprocess
-import sys
 import tarfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -18,6 +16,7 @@ from PIL import Image
 
 from fae.cli.schema import conf_dir, register
 from fae.data.download import download
+from tests.processes import Forked
 
 NAME = "mvtec_anomaly_detection.tar.xz"
 
@@ -234,13 +233,12 @@ def test_bad_archives_leave_nothing(server: Served, tmp_path: Path, content: byt
     assert files_in(tmp_path) == [f"mvtec/{NAME}"]
 
 
-def test_the_command_says_what_to_do_where_the_address_fails(server: Served, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "fae.data.download", f"root={tmp_path / 'mvtec'}", f"urls=[{server.url}]"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+def test_the_command_says_what_to_do_where_the_address_fails(server: Served, tmp_path: Path, forked: Forked) -> None:
+    result = forked.command("fae.data.download", f"root={tmp_path / 'mvtec'}", f"urls=[{server.url}]")
     assert result.returncode == 1
     assert "404" in result.stderr
     assert (
         f"by hand from https://www.mvtec.com/company/research/datasets/mvtec-ad, save it as {tmp_path}" in result.stderr
     )
-    nowhere = subprocess.run(command[:3], capture_output=True, text=True, check=False)
+    nowhere = forked.command("fae.data.download")
     assert "root (=None) must name the folder" in nowhere.stderr

@@ -6,15 +6,17 @@ from statistics import median
 import pytest
 import torch
 
-from experiments.benchmark.process import in_process
 from fae.cli import command as cli
 from fae.machine.allocator import give_back_freed_memory, keep_freed_memory
+from tests.processes import Forked
 
 SIZE = 33 * 2**20  # larger than the blocks that glibc keeps by itself
 
 
-def _page_faults() -> float:
+def _page_faults(keep: bool) -> float:
     """Of filling a tensor whose like has been freed before, the median; the first ones settle what lies between."""
+    if keep:
+        keep_freed_memory()
     found = []
     for _ in range(40):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -23,10 +25,10 @@ def _page_faults() -> float:
     return median(found[20:])
 
 
-def test_a_freed_tensor_is_used_again() -> None:
-    given_back = in_process(_page_faults, keep=False)
+def test_a_freed_tensor_is_used_again(forked: Forked) -> None:
+    given_back = forked.call(_page_faults, False)
     assert given_back > 10  # of large pages
-    assert in_process(_page_faults) < given_back / 10
+    assert forked.call(_page_faults, True) < given_back / 10
 
 
 def test_other_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from tests.test_evaluate import compose_evaluate
 
 Build = Callable[..., DictConfig]
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("forked")  # whose server forks the processes of a run, too
 
 # Three short steps of plain gradient descent: Adam would turn the rounding of gradients near zero into whole steps, and
 # with a rate of 0.01 rounding grows tenfold a step, on some processors to 2e-3.

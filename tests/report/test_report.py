@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from PIL import Image
 from selenium import webdriver
@@ -25,7 +24,6 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from fae.cli.schema import conf_dir, register
 from fae.report.__main__ import main, report
 from fae.report.heatmaps import best, data_uri, heatmaps_of, worst
 from fae.report.means import over_datasets, over_seeds, tabulate
@@ -33,14 +31,13 @@ from fae.report.paper import compare, missing, paper
 from fae.report.plots import plots
 from fae.report.runs import read_sweep
 from fae.train import train
+from tests.conftest import SHORT, compose_command
 
 Build = Callable[..., DictConfig]
 
 
 def compose_report(*overrides: str) -> DictConfig:
-    register()
-    with initialize_config_dir(conf_dir(), version_base="1.3"):
-        return compose("report", list(overrides))
+    return compose_command("report", *overrides)
 
 
 def write_run(sweep: Path, name: str, config: dict[str, Any] | None = None, images: str = "", **metrics: Any) -> Path:
@@ -485,9 +482,8 @@ def browser(profile: Path) -> Iterator[webdriver.Chrome]:
 def test_the_page_of_a_true_sweep_in_a_browser(tiny_config: Build, tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
     for lam, seed in ((0.1, 0), (0.1, 1), (0.9, 0)):
-        short = ("trainer.max_steps=2", "trainer.val_check_interval=1", "pictures=6")
         fine = "trainer.precision=32-true"  # by bf16 two steps are the same for both λ
-        cfg = tiny_config("x", *short, fine, f"objective.lam={lam}", f"seed={seed}")
+        cfg = tiny_config("x", *SHORT, "pictures=6", fine, f"objective.lam={lam}", f"seed={seed}")
         cfg.run_dir = None
         train(cfg, str(sweep), [f"objective.lam={lam}", f"seed={seed}"])
     (sweep / "torn").mkdir()
