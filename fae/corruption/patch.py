@@ -19,6 +19,15 @@ class Patch:
         opacity: smallest and largest share of the content, the rest is the image; in [0, 1], drawn per image.
         name: of the corruption in titles and results.
 
+    Examples:
+        >>> from fae.corruption.content.constant import Constant
+        >>> from fae.corruption.shape.ellipse import Ellipse
+        >>> patch = Patch(Shape(Ellipse()), Constant((0, 0)), name="cut_out")
+        >>> image = torch.full((2, 3, 64, 64), 0.5)
+        >>> corrupted, corruption_mask = patch(image, torch.Generator().manual_seed(0))
+        >>> corrupted.shape, corruption_mask.shape
+        (torch.Size([2, 3, 64, 64]), torch.Size([2, 1, 64, 64]))
+
     Raises:
         ValueError: `opacity` is no increasing pair in [0, 1], or never above 0.
     """

@@ -62,6 +62,14 @@ def aupro(
 
     Raises:
         ValueError: `limit` lies outside (0, 1].
+
+    Examples:
+        >>> mask = np.array([[[True, True, False, True]]])
+        >>> weight = region_weights(mask)  # two regions, of two pixels and of one
+        >>> weight
+        array([0.5, 0.5, 1. ])
+        >>> aupro(np.float32([0.5]), np.float32([0.9, 0.1, 0.8]), weight, limit=1.0)
+        0.75
     """
     return aupro_of(Ranks.of(normal, anomalous), weight, limit)
 

@@ -13,6 +13,10 @@ def auroc(normal: NDArray[np.float32], anomalous: NDArray[np.float32]) -> float 
 
     Returns:
         a fraction in [0, 1], or None where a class is empty.
+
+    Examples:
+        >>> auroc(np.float32([0.1, 0.2, 0.3]), np.float32([0.3, 0.4]))
+        0.9166666666666666
     """
     return auroc_of(Ranks.of(normal, anomalous))
 

@@ -42,6 +42,12 @@ class SDCAutoencoder(nn.Module):
 
     Raises:
         ValueError: an argument is outside its domain.
+
+    Examples:
+        >>> import torch
+        >>> network = SDCAutoencoder(kernel_size=3, width=4).eval()
+        >>> network(torch.rand(1, 3, 50, 75)).shape
+        torch.Size([1, 3, 50, 75])
     """
 
     def __init__(self, kernel_size: int = 3, width: int = 64, padding_mode: PaddingMode = "zeros") -> None:

@@ -16,6 +16,15 @@ class Amplify(nn.Module):
 
     Raises:
         ValueError: `lam` lies outside [0, 1], or `weight` is unknown.
+
+    Examples:
+        >>> import torch
+        >>> clean, mask = torch.full((1, 3, 1, 2), 0.5), torch.tensor([1.0, 0.0]).view(1, 1, 1, 2)
+        >>> corrupted = torch.where(mask > 0, 0.7, clean)
+        >>> exaggerated = torch.where(mask > 0, 1.0, clean)
+        >>> losses = [Amplify()(output, clean, corrupted, mask).total for output in (corrupted, exaggerated)]
+        >>> bool(losses[1] < losses[0])
+        True
     """
 
     def __init__(self, lam: float = 0.5, weight: str = "difference") -> None:

@@ -12,6 +12,13 @@ class Filter(nn.Module):
 
     Raises:
         ValueError: `lam` lies outside [0, 1].
+
+    Examples:
+        >>> import torch
+        >>> clean, mask = torch.full((1, 3, 1, 2), 0.5), torch.tensor([1.0, 0.0]).view(1, 1, 1, 2)
+        >>> corrupted = torch.where(mask > 0, 1.0, clean)
+        >>> Filter(lam=0.5)(corrupted, clean, corrupted, mask)  # the damage is returned as it is
+        Losses(total=tensor(0.1250), normal=tensor(0.), corrupted=tensor(0.1250))
     """
 
     def __init__(self, lam: float = 0.5) -> None:

@@ -109,7 +109,7 @@ def _config(run_dir: Path) -> DictConfig:
 
 
 def _is_here(target: str) -> bool:
-    """Whether this version has a class or function of the package; told from its file, as imports would take seconds."""
+    """Whether this version has a class or function; its file tells, as imports would take seconds."""
     module, _, name = target.rpartition(".")
     if not module.startswith("fae."):
         return True

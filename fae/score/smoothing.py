@@ -30,6 +30,13 @@ def smooth(residual: Tensor, k: int, n: int) -> Tensor:
 
     Returns:
         same shape.
+
+    Examples:
+        >>> import torch
+        >>> residual = torch.zeros(1, 1, 3, 3)
+        >>> residual[..., 1, 1] = 9.0
+        >>> smooth(residual, k=3, n=1)[0, 0, 1]
+        tensor([1.5000, 1.0000, 1.5000])
     """
     check_smoothing(k, n)
     half = k // 2

@@ -56,6 +56,11 @@ class Thresholds:
 
         Raises:
             TooFewNormalsError: fewer than 1 / rate - 1 images.
+
+        Examples:
+            >>> found = Thresholds(image_rate=0.05).image(np.arange(40, dtype=np.float32))
+            >>> found.value, found.normals  # one of the forty scores lies above it
+            (38.0, 40)
         """
         count = len(score)
         above = math.floor(self.image_rate * (count + 1) + 1e-9)  # 0.05 · 20 must be 1

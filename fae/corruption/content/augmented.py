@@ -20,7 +20,8 @@ class Augmented:
     """The image itself, changed by an augmentation of Kornia: blurred, posterised, shaded. Ours, not the paper's.
 
     Each image gets random numbers of its own. They come from our generator alone: PyTorch's global generators are
-    neither read nor moved on. On a GPU the host waits for Kornia's random numbers. Images without colours stay grey. Where Kornia returns NaN, the image itself shows.
+    neither read nor moved on. On a GPU the host waits for Kornia's random numbers. Images without colours stay grey.
+    Where Kornia returns NaN, the image itself shows.
 
     Args:
         augmentation: an augmentation of `kornia.augmentation` for images `(B, 3, H, W)` in [0, 1] that keeps their
