@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric
 
+from fae.metric.pixel import MEASURES
 from fae.metric.streaming import StreamingPixelMetrics
 from fae.types import Batch, Images, Losses, Objective, Residual
 
@@ -100,8 +101,9 @@ class AnomalyAutoencoder(lightning.LightningModule):
             self.log(f"val/{name}", mean.compute())
             mean.reset()
         found = self.val_pixels.compute()
-        for name in ("auroc", "average_precision", "best_f1"):
-            self.log(f"val/pixel_{name}", found[name].float())
+        for measure in MEASURES:
+            if not measure.by_region:
+                self.log(f"val/{measure.key('pixel')}", found[measure.name].float())
         self.val_pixels.reset()
 
     def predict_step(self, batch: Images, batch_idx: int, dataloader_idx: int = 0) -> Prediction:

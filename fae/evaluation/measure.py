@@ -13,7 +13,7 @@ from torch import Tensor
 from fae.data.module import DataModule
 from fae.metric.auroc import auroc
 from fae.metric.counts import Counts
-from fae.metric.pixel import check_engine, counted, exact, ranking
+from fae.metric.pixel import MEASURES, check_engine, counted, exact, ranking
 from fae.metric.streaming import StreamingPixelMetrics
 from fae.metric.trivial import IMAGE_STATISTICS, PIXEL_STATISTICS
 from fae.score.image_score import IMAGE_SCORES
@@ -139,8 +139,9 @@ def summary(metrics: Mapping[str, Any]) -> str:
 
 def _named(kind: str, measures: Mapping[str, float | None], suffix: str = "") -> dict[str, float | None]:
     """Under their names in metrics.json: pixel_auroc_scratch, but aupro_0.3_scratch, as it is always of pixels."""
+    by_region = {measure.name for measure in MEASURES if measure.by_region}
     return {
-        f"{name}{suffix}" if name.startswith("aupro") else f"{kind}_{name}{suffix}": value
+        f"{name if name.removesuffix('_error') in by_region else f'{kind}_{name}'}{suffix}": value
         for name, value in measures.items()
     }
 

@@ -1,11 +1,14 @@
 """All pixel metrics of some images, by either engine; a fraction each, None where a class is missing."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from fae.metric.aupro import LIMITS, aupro_of, region_weights
 from fae.metric.auroc import auroc_of
-from fae.metric.counts import BITS, Counts, lower_edge
+from fae.metric.counts import BITS, Bounded, Counts, lower_edge
 from fae.metric.counts import aupro as counted_aupro
 from fae.metric.counts import auroc as counted_auroc
 from fae.metric.counts import average_precision as counted_average_precision
@@ -30,38 +33,79 @@ def check_engine(engine: str) -> str:
     return engine
 
 
-def ranking(normal: NDArray[np.float32], anomalous: NDArray[np.float32]) -> dict[str, float | None]:
-    """Exact AUROC, average precision, and best F1 with its threshold, of scores `(N,)` and `(P,)`."""
-    return _ranking(Ranks.of(normal, anomalous))
+class Measure(NamedTuple):
+    """A measure of the pixels, by both engines."""
+
+    name: str
+    title: str
+    """For tables and legends."""
+    exact: Callable[[Ranks, NDArray[np.float64]], float | None]
+    """From ranks, and the weights of the anomalous pixels; see `fae.metric.aupro.region_weights`."""
+    counted: Callable[[Counts], Bounded]
+    by_region: bool = False
+    """Whether it needs connected regions, so that images have no such measure."""
+
+    def key(self, kind: str) -> str:
+        """Its name in metrics.json: `pixel_auroc` or `image_auroc`, but `aupro_0.3`, which is always of pixels."""
+        return self.name if self.by_region else f"{kind}_{self.name}"
 
 
-def _ranking(ranks: Ranks) -> dict[str, float | None]:
+def _best_f1(ranks: Ranks, weight: NDArray[np.float64]) -> float | None:
     f1 = best_f1_of(ranks)
-    return {
-        "auroc": auroc_of(ranks),
-        "average_precision": average_precision_of(ranks),
-        "best_f1": f1.value if f1 else None,
-        "threshold_of_best_f1": f1.threshold if f1 else None,
-    }
+    return f1.value if f1 else None
+
+
+def _aupro(limit: float) -> Measure:
+    return Measure(
+        f"aupro_{limit}",
+        f"AUPRO({limit})",
+        lambda ranks, weight: aupro_of(ranks, weight, limit),
+        lambda counts: counted_aupro(counts, limit),
+        by_region=True,
+    )
+
+
+MEASURES = (
+    Measure("auroc", "AUROC", lambda ranks, _: auroc_of(ranks), counted_auroc),
+    Measure(
+        "average_precision",
+        "average precision",
+        lambda ranks, _: average_precision_of(ranks),
+        counted_average_precision,
+    ),
+    Measure("best_f1", "best F1", _best_f1, lambda counts: counted_best_f1(counts)[0]),
+    *(_aupro(limit) for limit in LIMITS),
+)
+"""All measures of pixels; those that need no regions are measures of images, too. Results, tables, report and
+dashboard read their names here."""
+
+
+def ranking(normal: NDArray[np.float32], anomalous: NDArray[np.float32]) -> dict[str, float | None]:
+    """Exact measures of scores `(N,)` and `(P,)` that need no regions, and the threshold of the best F1."""
+    return _exact(Ranks.of(normal, anomalous), None)
 
 
 def exact(
     anomaly_map: NDArray[np.float32], mask: NDArray[np.bool_], judged: NDArray[np.bool_]
 ) -> dict[str, float | None]:
-    """By sorting all pixels; maps, masks and what is judged are `(N, H, W)`."""
+    """All measures by sorting all pixels; maps, masks and what is judged are `(N, H, W)`."""
     ranks = Ranks.of(anomaly_map[judged & ~mask], anomaly_map[judged & mask])
-    weight = region_weights(mask)[judged[mask]]
-    overlap = {f"aupro_{limit}": aupro_of(ranks, weight, limit) for limit in LIMITS}
-    return _ranking(ranks) | overlap
+    return _exact(ranks, region_weights(mask)[judged[mask]])
+
+
+def _exact(ranks: Ranks, weight: NDArray[np.float64] | None) -> dict[str, float | None]:
+    f1 = best_f1_of(ranks)
+    own = weight if weight is not None else np.zeros(0)
+    found = {m.name: m.exact(ranks, own) for m in MEASURES if weight is not None or not m.by_region}
+    return found | {"threshold_of_best_f1": f1.threshold if f1 else None}
 
 
 def counted(counts: Counts, bits: int = BITS) -> dict[str, float | None]:
-    """From counts; the exact value of each differs by its `…_error` at most."""
-    f1, threshold = counted_best_f1(counts)
-    measures = {"auroc": counted_auroc(counts), "average_precision": counted_average_precision(counts), "best_f1": f1}
-    measures |= {f"aupro_{limit}": counted_aupro(counts, limit) for limit in LIMITS}
+    """All measures from counts; the exact value of each differs by its `…_error` at most."""
+    measures = {measure.name: measure.counted(counts) for measure in MEASURES}
     values: dict[str, float | None] = {name: measure.value for name, measure in measures.items()}
     values |= {f"{name}_error": measure.error for name, measure in measures.items()}
+    _, threshold = counted_best_f1(counts)
     if threshold is None:
         return dict.fromkeys([*values, "threshold_of_best_f1"])
     return values | {"threshold_of_best_f1": lower_edge(threshold, bits)}

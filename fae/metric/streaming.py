@@ -4,7 +4,7 @@ from torchmetrics import Metric
 
 from fae.metric.aupro import region_weights
 from fae.metric.counts import BITS, Counts, bins
-from fae.metric.pixel import counted
+from fae.metric.pixel import MEASURES, counted
 
 _CHUNK = 1 << 22  # scores at a time, so that the indices take little memory
 
@@ -77,9 +77,9 @@ class StreamingPixelMetrics(Metric):
         class is missing.
         """
         values = counted(self.counts(), self.bits)
-        undefined = float("nan")
+        undefined, by_region = float("nan"), {measure.name for measure in MEASURES if measure.by_region}
         return {
             name: torch.tensor(undefined if value is None else value, dtype=torch.float64)
             for name, value in values.items()
-            if self.regions or not name.startswith("aupro")
+            if self.regions or name.removesuffix("_error") not in by_region
         }

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from fae.metric.pixel import MEASURES as PIXEL_MEASURES
 from fae.run.folder import CONFIG, METRICS, ORIGIN
 from fae.run.identity import identity
 from fae.score.image_score import IMAGE_SCORES
@@ -21,7 +22,8 @@ SETTINGS = (
     *("image_size", "precision", "protocol"),
 )
 MEASURES = (
-    *("image_auroc", "trivial_image_auroc", "pixel_auroc", "trivial_pixel_auroc", "aupro_0.3", "aupro_0.05"),
+    *("image_auroc", "trivial_image_auroc", "trivial_pixel_auroc"),
+    *(measure.key("pixel") for measure in PIXEL_MEASURES),
     *(f"image_auroc_by_{score.name}" for score in IMAGE_SCORES),
 )
 _THRESHOLDS = tuple(

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from fae.metric.pixel import MEASURES
 from fae.report.means import differing, label, text
 from fae.report.paper import PAIRS, compare
 from fae.report.runs import Sweep
@@ -17,9 +18,7 @@ _HEADLINE = {
     "trivial_image_auroc": "without learning",
     "pixel_auroc": "pixel AUROC",
     "trivial_pixel_auroc": "without learning",
-    "aupro_0.3": "AUPRO(0.3)",
-    "aupro_0.05": "AUPRO(0.05)",
-}
+} | {measure.key("pixel"): measure.title for measure in MEASURES if measure.by_region}
 _FIXED = {"trivial_image_auroc", "trivial_pixel_auroc"}  # by the images, whatever the seed
 _FILES = {"curves": "curves.png", "most wrong": "most_wrong.png", "metrics": METRICS}
 

@@ -5,6 +5,8 @@ from typing import Any
 import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
 
+from fae.metric.pixel import MEASURES
+
 _AXES = {"λ": "objective.lam", "k": "score.k", "n": "score.n"}
 _AUROC = {"image AUROC": "image_auroc", "pixel AUROC": "pixel_auroc"}
 _PICTURES = {
@@ -17,7 +19,7 @@ _CURVES = {
     "validation loss": ["val/loss"],
     "training loss": ["train/loss", "train/normal", "train/corrupted"],
     "error on held-out images": ["val/restoration_error", "val/normal_error"],
-    "synthetic damage found, pixels": ["val/pixel_auroc", "val/pixel_average_precision", "val/pixel_best_f1"],
+    "synthetic damage found, pixels": [f"val/{m.key('pixel')}" for m in MEASURES if not m.by_region],
     "learning rate": ["lr-Adam"],
 }
 _STEP = "trainer/global_step"
