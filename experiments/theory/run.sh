@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Every CSV and picture of README.md: a quarter of an hour on one core without the fifteen trainings, which repeated calls skip.
-#   PIPED=… MVTEC=… experiments/theory/run.sh
+#   PIPED=… MVTEC=… MACHINE=epyc-7003 experiments/theory/run.sh      # into experiments/theory/$MACHINE
 set -eu
-: "${PIPED:?}" "${MVTEC:?}"
+: "${PIPED:?}" "${MVTEC:?}" "${MACHINE:?}"
+out=experiments/theory/$MACHINE
+mkdir -p "$out"
 python=${PYTHON:-.venv/bin/python}
 run() { "$python" -m "experiments.theory.$1" "${@:2}"; }
 quick=(experiment=quick data=folder category=generic)
@@ -22,9 +24,10 @@ run orthogonality multirun/fig9/*FVN01* multirun/fig9_longer/*FVN01* multirun/fi
 elsewhere() {  # name, then what orthogonality is told
   mkdir -p "benchmarks/fig9_$1"
   run orthogonality "${@:2}" --out "benchmarks/fig9_$1"
-  for kind in csv png; do cp "benchmarks/fig9_$1/orthogonality.$kind" "experiments/theory/orthogonality_$1.$kind"; done
+  for kind in csv png; do cp "benchmarks/fig9_$1/orthogonality.$kind" "$out/orthogonality-$1.$kind"; done
 }
 elsewhere seed1 multirun/fig9_seed1/*FVN01* multirun/fig9_seed1_longer/*FVN01* multirun/fig9_seed1/*GLA01* --repeats 3
 elsewhere screw multirun/fig9_screw/mvtec* --repeats 1
 for seed in 0 1; do run along "${quick[@]}" "data.root=$PIPED/PA_FVN01_TL" "seed=$seed"; done
-"$python" experiments/table.py multirun/fig9_seed1 multirun/fig9_seed1_longer multirun/along experiments/theory/runs.csv
+"$python" experiments/table.py multirun/fig9_seed1 multirun/fig9_seed1_longer multirun/along "$out/runs.csv"
+mv experiments/theory/*.csv experiments/theory/*.png "$out"   # the scripts write beside themselves

@@ -1,4 +1,4 @@
-"""Each experiment runs on small data; what its functions compute is tested in tests/theory."""
+"""Each experiment runs on small data; what its functions compute is tested in tests/experiments/theory."""
 
 from pathlib import Path
 
