@@ -3,11 +3,11 @@ from torch import Tensor, nn
 
 
 class ImageConv2d(nn.Conv2d):
-    """As in torch, in float32 under autocast too, for bf16 moves pixels by up to half a grey level.
+    """A `Conv2d` that stays in float32 under autocast.
 
-    Rounding them and the weights here moves the whole reconstruction; experiments/benchmark says by how much. What
-    comes out has autocast's type, so that no later layer takes longer. On a GPU cuDNN computes in TF32 where PyTorch
-    lets it, as it does by default: its ten bits move pixels by up to an eighth of a grey level.
+    Rounding the input image to bf16 would shift pixels by up to half a grey level, and with them the whole
+    reconstruction. The output has autocast's type, so that no later layer takes longer. On a GPU cuDNN computes in TF32
+    where PyTorch lets it, as PyTorch does by default. TF32's ten bits shift pixels by up to an eighth of a grey level.
     """
 
     def forward(self, input: Tensor) -> Tensor:
