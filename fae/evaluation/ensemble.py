@@ -1,4 +1,4 @@
-"""Several finished runs together: the maximum of their maps, or thresholds from what each of them has held out."""
+"""Several finished runs together: the maximum of their maps, or thresholds from the images that each run held out."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,15 @@ SCALES = ("none", "validation")
 
 
 def together(members: Sequence[Scored], scale: str) -> tuple[Normals, Tensor]:
-    """Maps of one run, or the pixelwise maximum of several, Bauer et al. 2022, section 4.4.
+    """Return the maps of one run, or the pixelwise maximum of several runs; Bauer et al. 2022, section 4.4.
 
     Args:
-        members: their test images and their held-out images must be the same.
-        scale: "none" as in the paper; "validation" divides each by its mean over the held-out normal images first.
+        members: runs that share their test images and their held-out images.
+        scale: "none" as in the paper, or "validation", which first divides each run's maps by their mean over the
+            held-out normal images.
 
     Raises:
-        ValueError: there is no such scale, or the images differ.
+        ValueError: there is no such scale, or the runs' images differ.
     """
     if scale not in SCALES:
         raise ValueError(f"ensemble_scale (={scale!r}) must be none, as in the paper, or validation")
@@ -46,14 +47,16 @@ def together(members: Sequence[Scored], scale: str) -> tuple[Normals, Tensor]:
 
 
 def pooled(runs: Sequence[Scored], detector: Scored) -> Normals:
-    """Maps of the images that each run has held out: with a run a fold, every image once, by a run that never saw it.
+    """Return maps of all held-out images of several runs.
+
+    With one run for each fold, every image occurs once, scored by a run that was not trained on it.
 
     Args:
-        runs: of all folds.
-        detector: the run that the thresholds are for.
+        runs: runs of all folds.
+        detector: run that the thresholds are for.
 
     Raises:
-        ValueError: an image occurs twice, or the images are others.
+        ValueError: an image occurs twice, or a run has other images than the detector.
     """
     for run in runs:
         if not _same_images(detector, run):

@@ -28,36 +28,36 @@ _COLUMNS = ("path", "label", "defect_type", "score")
 
 
 class Maps(NamedTuple):
-    """Anomaly maps, and what thresholds come from."""
+    """Anomaly maps, and the normal maps that thresholds come from."""
 
     held_out: Normals
     test: Tensor
-    """`(N, 1, H, W)`."""
+    """`(N, 1, H, W)` maps of the test images."""
     calibration: Normals | None = None
-    """Other normal images for the thresholds; None takes the held-out ones."""
+    """Maps of other normal images for the thresholds; if None, the held-out maps serve."""
 
 
 class Finished(NamedTuple):
-    """What a run has come to."""
+    """The results of a finished run, ready to be written."""
 
     result: Evaluation
     metrics: dict[str, Any]
-    """Flat, for JSON."""
+    """A flat dictionary for JSON."""
     shown: Shown
     """The test images, for pictures."""
     title: str
-    """Of the pictures."""
+    """The title of the pictures."""
 
 
 def finish(cfg: DictConfig, data: DataModule, score: Score, maps: Maps, others: dict[str, Any]) -> Finished:
-    """Measure maps, and say what was measured and how it came about.
+    """Measure maps, and record what was measured and how the maps were made.
 
     Args:
         cfg: the run's configuration, with the score that the maps were made with.
-        data: after `setup`.
-        score: calibrated on the held-out maps.
-        maps: of the held-out and the test images.
-        others: further entries of the metrics; they win over facts and measures of one name.
+        data: data module after `setup`.
+        score: score that is calibrated on the held-out maps.
+        maps: maps of the held-out and the test images.
+        others: further entries of the metrics; they replace facts and measures that have the same name.
 
     Raises:
         ValueError: a map holds NaN, or a value of the configuration is wrong.
@@ -77,7 +77,7 @@ def finish(cfg: DictConfig, data: DataModule, score: Score, maps: Maps, others: 
 
 
 def write_detector(path: Path, cfg: DictConfig, run_dir: Path, score: Score, maps: Maps, result: Evaluation) -> None:
-    """Write what `fae.load` needs besides the weights; arguments as of `finish`, with its result."""
+    """Write what `fae.load` needs besides the weights; the arguments are those of `finish`, and its result."""
     limit = colour_limit(maps.test if len(maps.test) else maps.held_out.anomaly_map)
     thresholds = (result.image_threshold, result.pixel_threshold)
     save_detector(path, cfg, run_dir, score, maps.held_out.anomaly_map.shape[-2:], thresholds, limit)
@@ -92,16 +92,16 @@ def write_run(
     logger: ResumableWandbLogger,
     keep_model: bool,
 ) -> None:
-    """Write a run's results, metrics.json last: its presence means that the run is finished. W&B gets them, too.
+    """Write a run's results, and send them to W&B. metrics.json comes last: it marks the run as finished.
 
     Args:
-        run_dir: the run's folder, which holds the detector already.
-        finished: from `finish`.
-        reconstruction: `(N, 3, H, W)` uint8, of the test images.
-        data: after `setup`.
-        pictures: how many heatmaps to write.
-        logger: of the run.
-        keep_model: whether W&B gets what `fae.load` needs.
+        run_dir: the run's folder, which already holds the detector.
+        finished: results from `finish`.
+        reconstruction: `(N, 3, H, W)` uint8 reconstructions of the test images.
+        data: data module after `setup`.
+        pictures: number of heatmaps to write.
+        logger: the run's logger.
+        keep_model: whether the files that `fae.load` needs are sent to W&B.
     """
     result, samples = finished.result, data.test.samples
     shown = finished.shown._replace(reconstruction=reconstruction)
@@ -123,12 +123,12 @@ def write_run(
 
 
 def write_evaluation(folder: Path, name: str, finished: Finished) -> Path:
-    """Write a later evaluation of a run: its pages, and `<name>.json` last.
+    """Write a later evaluation of a run: first its pages, and `<name>.json` last.
 
     Args:
-        folder: of the run's evaluations.
-        name: of this one.
-        finished: from `finish`.
+        folder: folder of the run's evaluations.
+        name: name of this evaluation.
+        finished: results from `finish`.
 
     Returns:
         the JSON file.

@@ -1,4 +1,4 @@
-"""A finished run, ready to be scored: the network runs once for each kind of residual, however many settings follow."""
+"""A finished run, ready to be scored: the network runs once for each kind of residual, whatever the settings."""
 
 import hashlib
 from functools import cached_property
@@ -29,14 +29,16 @@ FOLDER = "evaluation"
 
 
 class Residuals(NamedTuple):
-    """`(V, 1, H, W)` and `(N, 1, H, W)`: of the held-out normal images and of the test images."""
+    """Residuals of the held-out normal images and of the test images."""
 
     val: Tensor
+    """`(V, 1, H, W)` residuals of the held-out normal images."""
     test: Tensor
+    """`(N, 1, H, W)` residuals of the test images."""
 
 
 class Scored:
-    """A finished run with its data, its weights and a score, which need not be the one it was trained with.
+    """A finished run with its data, its weights and a score, which may differ from the score of its training.
 
     Residuals are kept in `<run_dir>/evaluation`, keyed by checkpoint, images, precision, machine, versions and commit.
     """
@@ -56,14 +58,14 @@ class Scored:
 
     @classmethod
     def open(cls, run_dir: Path, changes: DictConfig) -> "Scored":
-        """Open a run's folder, with what the command line asks for in place of what the run had.
+        """Open a run's folder; values from the command line replace those of the run.
 
         Args:
             run_dir: the run's folder.
-            changes: conf/evaluate.yaml, whose null values change nothing.
+            changes: configuration composed from conf/evaluate.yaml; its null values change nothing.
 
         Raises:
-            ValueError: it is no finished run, it is of another version, or its images are others.
+            ValueError: the folder is not a finished run, comes from another version, or was trained on other images.
         """
         run = finished_config(run_dir)
         return cls(run_dir, run, _change(run_dir, run, changes))
@@ -77,20 +79,20 @@ class Scored:
 
     @property
     def name(self) -> str:
-        """What the maps are made with: squared-k5-n2-t0-top0.01."""
+        """The name of the settings that make the maps: squared-k5-n2-t0-top0.01."""
         score = self.score
         return f"{score.residual.name}-k{score.k}-n{score.n}-t{score.t:g}-{self.image_score_name}"
 
     @property
     def image_score_name(self) -> str:
-        """With its arguments: top0.01."""
+        """The name of the image score with its arguments: top0.01."""
         image_score = self.cfg.score.image_score
         values = "-".join(f"{value:g}" for key, value in image_score.items() if key != "_target_")
         return f"{self.score.image_score.name}{values}"
 
     @cached_property
     def residuals(self) -> Residuals:
-        """Of the held-out and the test images."""
+        """The residuals of the held-out and the test images."""
         path = self._kept("residual")
         if not path.is_file():
             val, test = predict(self.trainer, self.module, self.data)
@@ -100,7 +102,7 @@ class Scored:
 
     @cached_property
     def damaged(self) -> tuple[Tensor, Tensor]:
-        """Residuals `(V * val_corruptions, 1, H, W)` of the held-out images with seeded damage, and its mask, bool."""
+        """Residuals `(V * val_corruptions, 1, H, W)` of held-out images with seeded damage, and its bool masks."""
         path = self._kept("damaged")
         if not path.is_file():
             batches = (batch.corrupted for batch in self.data.damaged())
@@ -111,15 +113,15 @@ class Scored:
             return torch.from_numpy(stored["residual"]), torch.from_numpy(stored["mask"])
 
     def maps(self) -> tuple[Normals, Tensor]:
-        """Anomaly maps of the held-out and the test images; calibrates the score."""
+        """Calibrate the score, and return anomaly maps of the held-out and the test images."""
         residual, inside = self.residuals, self.data.val.content
         return Normals(self.score.calibrate(residual.val, inside), inside), self.score.anomaly_map(residual.test)
 
     def normals(self, root: Path) -> Normals:
-        """Maps of other normal images; the score must be calibrated.
+        """Return maps of other normal images; the score must be calibrated.
 
         Raises:
-            ValueError: the folder holds no image, or one that is unreadable or of the wrong size.
+            ValueError: the folder holds no image, or an image that is unreadable, wrongly sized or part of the run.
             FileNotFoundError: there is no such folder.
         """
         if not root.is_dir():
@@ -153,7 +155,7 @@ def _keep(path: Path, **arrays: Tensor) -> None:
 
 
 def _change(run_dir: Path, run: DictConfig, cfg: DictConfig) -> str | None:
-    """Write what the command line asks for into a run's configuration; returns the protocol if the scores change."""
+    """Write values from the command line into a run's configuration; return the protocol if the scores change."""
     if unknown := sorted(str(key) for key in cfg.data if key != "root"):
         raise ValueError(
             f"data.{unknown[0]} cannot change after training; data.root alone can, for images that have moved"
@@ -164,7 +166,7 @@ def _change(run_dir: Path, run: DictConfig, cfg: DictConfig) -> str | None:
         run.engine = cfg.engine
     if cfg.metric:
         run.metric = cfg.metric
-    if "strategy" in run.trainer:  # several processes are for training
+    if "strategy" in run.trainer:  # an evaluation runs in a single process
         del run.trainer.strategy
         run.trainer.devices = run.trainer.num_nodes = 1
     for group in ("trainer", "threshold"):

@@ -1,4 +1,4 @@
-"""From anomaly maps to numbers: metrics, per defect type, thresholds, beside what trivial statistics reach."""
+"""From anomaly maps to numbers: metrics overall and per defect type, thresholds, and trivial baselines."""
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -22,15 +22,17 @@ from fae.score.threshold import Threshold, Thresholds, TooFewNormalsError, excee
 from fae.types import ImageScore, PixelMetric
 
 DEFINITIONS = {
-    "definition_auroc": "P(anomalous > normal) + 1/2 P(equal), over all pairs of images or of pixels",
-    "definition_average_precision": "sum over all thresholds of precision times step in recall, not interpolated",
-    "definition_best_f1": "highest 2 TP / (2 TP + FP + FN) of all thresholds, chosen by the labels: an oracle's; "
-    "scores of at least its threshold count",
-    "definition_threshold": "from held-out normal images alone; scores above it count; false alarms are the "
-    "share of the good test images, or of their pixels, detections that of the anomalous ones",
-    "definition_aupro": "Bergmann et al. 2021: overlap averaged over 8-connected regions against the false positive "
-    "rate of all normal pixels, area up to the limit over the limit",
-    "definition_pixels": "all test images at data.image_size, without padding; a mask is set above half of full scale",
+    "definition_auroc": "P(anomalous > normal) + 1/2 P(equal), over all pairs of images or all pairs of pixels",
+    "definition_average_precision": "the sum of precision times step in recall over all thresholds, not interpolated",
+    "definition_best_f1": "the highest 2 TP / (2 TP + FP + FN) over all thresholds; an oracle's figure, because the "
+    "labels choose the threshold; scores of at least the threshold count as anomalous",
+    "definition_threshold": "comes from held-out normal images alone; scores above it count as anomalous; false alarms "
+    "are the share of good test images, or of their pixels, above it; detections are the share of anomalous test "
+    "images, or of anomalous pixels, above it",
+    "definition_aupro": "Bergmann et al. 2021: the overlap, averaged over 8-connected regions, against the false "
+    "positive rate of all normal pixels; the value is the area up to the limit, divided by the limit",
+    "definition_pixels": "pixels are those of all test images at data.image_size, without padding; a mask is set above "
+    "half of full scale",
 }
 
 
@@ -38,27 +40,30 @@ class Normals(NamedTuple):
     """Maps of normal images that took no part in training."""
 
     anomaly_map: Tensor
-    """`(V, 1, H, W)`."""
+    """`(V, 1, H, W)` maps."""
     content: Tensor
-    """Same shape, bool; False where an image was padded."""
+    """`(V, 1, H, W)` bool; False where an image was padded."""
     networks: int = 1
-    """How many networks made them: scores of several are no draws from that of one, and give no interval."""
+    """The number of networks that made the maps.
+
+    If several networks made the maps, no interval is given: their scores are not samples of one network's distribution.
+    """
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a run says of its test images."""
+    """The results of a run on its test images."""
 
     metrics: dict[str, Any]
-    """Flat, for metrics.json; fractions, null where a class is missing; the reason stands in `image_auroc_undefined`
-    and `pixel_auroc_undefined`, and holds for the other image and pixel measures as well. "best" is the labels' choice:
-    an oracle's figure."""
+    """A flat dictionary for metrics.json. Measures are fractions, or null if a class is missing; the reason stands in
+    `image_auroc_undefined` and `pixel_auroc_undefined` and holds for the other image and pixel measures, too. A measure
+    with "best" in its name is an oracle's figure, because the labels choose its threshold."""
     anomaly_map: Tensor
-    """`(N, 1, H, W)`."""
+    """`(N, 1, H, W)` maps of the test images."""
     image_score: NDArray[np.float32]
-    """`(N,)`."""
+    """`(N,)` scores of the test images."""
     pixels: dict[str, Counts]
-    """Of each defect type, and of "all"; empty without masks."""
+    """The counts of pixels for each defect type and for "all"; empty without masks."""
     image_threshold: float | None
     pixel_threshold: float | None
 
@@ -76,14 +81,14 @@ def measure(
     """Score the test images.
 
     Args:
-        image_score: calibrated on the held-out normal images.
-        anomaly_map: `(N, 1, H, W)`, of the test images.
-        data: after `setup`; its masks, labels and images.
-        thresholds: how to set them.
-        held_out: what other image scores are calibrated on.
-        calibration: what the thresholds come from; the held-out images unless given.
-        engine: of the pixel metrics, see `fae.metric.pixel`.
-        own: further pixel metrics of the configuration, by the name under which they are reported.
+        image_score: image score, calibrated on the held-out normal images.
+        anomaly_map: `(N, 1, H, W)` maps of the test images.
+        data: data module after `setup`, with masks, labels and images.
+        thresholds: rates of false alarms that the thresholds must keep to.
+        held_out: maps of the held-out normal images, on which the other image scores are calibrated.
+        calibration: maps that the thresholds come from; the held-out maps unless given.
+        engine: engine of the pixel metrics, "exact" or "streaming"; see `fae.metric.pixel`.
+        own: further pixel metrics of the configuration, by the names under which they are reported.
 
     Raises:
         ValueError: a map holds NaN, or there is no such engine.
@@ -127,7 +132,7 @@ def measure(
 
 
 def summary(metrics: Mapping[str, Any]) -> str:
-    """The two numbers that everybody asks for, each beside its trivial baseline, a line each."""
+    """Return the image and the pixel AUROC, one per line, each beside its trivial baseline."""
     lines = []
     for name in ("image_auroc", "pixel_auroc"):
         if metrics[name] is None:
@@ -138,7 +143,7 @@ def summary(metrics: Mapping[str, Any]) -> str:
 
 
 def _named(kind: str, measures: Mapping[str, float | None], suffix: str = "") -> dict[str, float | None]:
-    """Under their names in metrics.json: pixel_auroc_scratch, but aupro_0.3_scratch, as it is always of pixels."""
+    """Return measures by their names in metrics.json: pixel_auroc_scratch, but aupro_0.3_scratch without the kind."""
     by_region = {measure.name for measure in MEASURES if measure.by_region}
     return {
         f"{name if name.removesuffix('_error') in by_region else f'{kind}_{name}'}{suffix}": value
@@ -156,7 +161,7 @@ def _image_measures(values: NDArray[np.float32], label: NDArray[np.bool_], types
 
 
 def _pixel_counts(maps: Tensor, mask: Tensor, judged: Tensor, types: NDArray[np.str_]) -> dict[str, Counts]:
-    """Of every defect type, with the pixels of the good images, and of all together."""
+    """Count the pixels of each defect type together with the good images, and the pixels of all images."""
     good, everything = StreamingPixelMetrics(regions=True), StreamingPixelMetrics(regions=True)
     good.update(*(part[torch.from_numpy(types == "good")] for part in (maps, mask, judged)))
     everything.merge_state(good)
@@ -218,7 +223,7 @@ def _missing(what: str, normal: bool, anomalous: bool) -> str:
 
 
 def _trivial(image: Tensor, label: NDArray[np.bool_], mask: Tensor, judged: Tensor) -> dict[str, Any]:
-    """AUROC of each statistic, in whichever direction serves it better."""
+    """Return the AUROC of each statistic, in the direction that gives the higher value."""
     metrics: dict[str, Any] = {}
     if len(label):
         for name, statistic in IMAGE_STATISTICS.items():

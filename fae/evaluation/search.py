@@ -1,4 +1,4 @@
-"""Every k, n and t from one pass of the network: what each is worth, on damaged held-out and on test images."""
+"""Measures of every k, n and t on damaged held-out images and on test images, from one pass of the network."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ _CHUNK = 16  # images
 
 
 class Setting(NamedTuple):
-    """One choice of what eqs. 3 and 14 leave open."""
+    """One choice of the parameters of eqs. 3 and 14."""
 
     k: int
     n: int
@@ -34,31 +34,32 @@ class Labelled(NamedTuple):
     """Residuals whose defects are known."""
 
     residual: Tensor
-    """`(N, 1, H, W)`."""
+    """`(N, 1, H, W)` residuals."""
     mask: Tensor
-    """Same shape, bool: where the damage or the defect is."""
+    """`(N, 1, H, W)` bool; True marks damage or a defect."""
     judged: Tensor
-    """Same shape, bool; False keeps a pixel out."""
+    """`(N, 1, H, W)` bool; False excludes a pixel."""
 
 
 class Row(NamedTuple):
-    """What a setting is worth; fractions, NaN where a class is missing."""
+    """The measures of a setting; each is a fraction, or NaN if a class is missing."""
 
     k: int
     n: int
     t: float
     val_pixel_auroc: float
-    """Of the damaged held-out images: no defect is needed for it."""
+    """The pixel AUROC on the damaged held-out images; it needs no real defect."""
     pixel_auroc: float
     aupro: float
     image_auroc: float
     pixel_error: float
-    """By how much the AUROCs of pixels can be off, as they come from counts; and the AUPRO, below."""
+    """The largest possible error of both pixel AUROCs, which come from counts."""
     aupro_error: float
+    """The largest possible error of the AUPRO, which comes from counts."""
 
     @property
     def setting(self) -> Setting:
-        """What was set."""
+        """The setting that was measured."""
         return Setting(self.k, self.n, self.t)
 
 
@@ -66,9 +67,9 @@ class Grid:
     """All combinations of k, n and t.
 
     Args:
-        k: widths of the filter, odd.
-        n: numbers of passes; with none, k changes nothing, and one k stands for all.
-        t: exponents of the damping.
+        k: odd widths of the filter, in pixels.
+        n: numbers of passes, >= 0; at n = 0 the width k has no effect, so only one k is tried.
+        t: exponents of the damping, >= 0.
 
     Raises:
         ValueError: a list is empty, or a value is outside its domain.
@@ -89,7 +90,7 @@ class Grid:
         return len(self.k) * len(self.n) * len(self.t)
 
     def smoothed(self, *residuals: Tensor) -> Iterator[tuple[int, int, list[Tensor]]]:
-        """Every k and n with the smoothed residuals; a pass goes on from the pass before it."""
+        """Yield every k and n with the smoothed residuals; each n continues from the passes already made."""
         for k in self.k:
             maps, done = list(residuals), 0
             for n in self.n:
@@ -111,13 +112,13 @@ class Grid:
         """Score every combination.
 
         Args:
-            residual: what the residuals were made with.
-            image_score: calibrated here, for each combination.
+            residual: function that made the residuals.
+            image_score: image score, which is calibrated here for each combination.
             held_out: residuals of the held-out normal images, not smoothed.
-            damaged: the same images with seeded damage; None leaves `val_pixel_auroc` undefined.
-            test: the test images.
-            content: like the test images' residuals; False where an image was padded.
-            label: `(N,)`, True for an anomalous test image.
+            damaged: residuals of the held-out images with seeded damage; None leaves `val_pixel_auroc` undefined.
+            test: residuals of the test images, not smoothed.
+            content: `(N, 1, H, W)` bool; False where a test image was padded.
+            label: `(N,)` bool; True marks an anomalous test image.
         """
         rows = []
         broken = damaged.residual if damaged else test.residual[:0]
@@ -153,7 +154,7 @@ class Grid:
 
 
 def _count(metric: StreamingPixelMetrics, maps: Tensor, factor: Tensor | None, known: Labelled) -> Iterator[Tensor]:
-    """Count pixels a few images at a time, which stay in the processor's cache; yields their maps."""
+    """Count pixels of a few images at a time, so that they stay in the processor's cache; yield the images' maps."""
     factors = torch.ones(1).expand(maps.shape) if factor is None else factor.expand(maps.shape)
     parts = (maps, factors, known.mask, known.judged)
     for chunk, damped, *rest in zip(*(torch.split(part, _CHUNK) for part in parts), strict=True):
@@ -163,14 +164,16 @@ def _count(metric: StreamingPixelMetrics, maps: Tensor, factor: Tensor | None, k
 
 
 def best(rows: Sequence[Row], column: str) -> Setting:
-    """The setting that is highest in a column; of those within the counts' precision the one that does least.
+    """Return the setting with the highest value in a column.
+
+    If several settings are equal within the error of the counts, the one with the smallest n, then k, then t is chosen.
 
     Raises:
-        ValueError: the column is undefined, as a class is missing.
+        ValueError: the column is undefined, because a class is missing.
     """
     defined = [row for row in rows if not np.isnan(getattr(row, column))]
     if not defined:
-        raise ValueError(f"no setting can be chosen by {column}: the images hold one class of pixels alone")
+        raise ValueError(f"no setting can be chosen by {column}: the images hold only one class of pixels")
     highest = max(getattr(row, column) for row in defined)
     precision = max(row.pixel_error for row in defined)
     equal = [row.setting for row in defined if getattr(row, column) >= highest - precision]

@@ -1,4 +1,4 @@
-"""What a search over k, n and t shows: a table, a CSV file and a picture."""
+"""The results of a search over k, n and t as a table, a CSV file and a picture."""
 
 import csv
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from fae.machine.atomic import whole
 
 
 def table(rows: Sequence[Row], chosen: dict[str, Setting]) -> Table:
-    """For the terminal; `chosen` maps a protocol to its setting."""
+    """Return a table for the terminal; `chosen` maps each protocol to its setting."""
     pixel, overlap = (np.nanmax([0.0, *(row[i] for row in rows)]) for i in (-2, -1))
     bounds = f"AUROC of pixels within {pixel:.0e}, AUPRO within {overlap:.0e}"
     result = Table(title=f"{bounds}; val: damaged held-out images")
@@ -28,7 +28,7 @@ def table(rows: Sequence[Row], chosen: dict[str, Setting]) -> Table:
 
 
 def write_csv(rows: Sequence[Row], path: Path) -> None:
-    """A line a setting."""
+    """Write one line for each setting."""
     with whole(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(Row._fields)
@@ -36,10 +36,12 @@ def write_csv(rows: Sequence[Row], path: Path) -> None:
 
 
 def plot(rows: Sequence[Row], chosen: dict[str, Setting], title: str) -> Figure:
-    """AUROC over (k, n): a row of panels for damaged held-out pixels, test pixels and test images, a column a t.
+    """Draw the AUROC over (k, n), with one column of panels for each t.
+
+    The rows of panels stand for damaged held-out pixels, test pixels and test images.
 
     Raises:
-        ValueError: nothing is defined, as a class is missing everywhere.
+        ValueError: no AUROC is defined, because a class is missing everywhere.
     """
     titles = {
         "val_pixel_auroc": "damaged held-out pixels",
@@ -48,7 +50,7 @@ def plot(rows: Sequence[Row], chosen: dict[str, Setting], title: str) -> Figure:
     }
     columns = [name for name in titles if any(np.isfinite(getattr(row, name)) for row in rows)]
     if not columns:
-        raise ValueError("grid: no AUROC is defined, as the test images hold one class alone; use select=validation")
+        raise ValueError("grid: no AUROC is defined: the test images hold only one class; use select=validation")
     ks, ns, ts = (sorted({row[i] for row in rows}) for i in range(3))
     figure = Figure(figsize=(0.9 + len(ts) * (1.1 + 0.75 * len(ks)), len(columns) * (1 + 0.42 * len(ns))))
     figure.set_layout_engine("constrained")
@@ -57,7 +59,7 @@ def plot(rows: Sequence[Row], chosen: dict[str, Setting], title: str) -> Figure:
     for line, column in zip(axes, columns, strict=True):
         values = np.array([getattr(row, column) for row in rows])
         low, high = (np.nanmin(values), np.nanmax(values)) if np.isfinite(values).any() else (0.0, 1.0)
-        low = min(low, high - 1e-3)  # what does not differ needs no colours
+        low = min(low, high - 1e-3)  # values that hardly differ get one colour
         for axis, t in zip(line, ts, strict=True):
             cells = np.full((len(ns), len(ks)), np.nan)
             for row in rows:

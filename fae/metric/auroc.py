@@ -5,14 +5,14 @@ from fae.metric.ranks import Ranks
 
 
 def auroc(normal: NDArray[np.float32], anomalous: NDArray[np.float32]) -> float | None:
-    """Exact area under the ROC curve: P(anomalous > normal) + ½ P(equal).
+    """Return the exact area under the ROC curve: P(anomalous > normal) + ½ P(equal).
 
     Args:
-        normal: `(N,)` scores of the negatives, any finite range.
-        anomalous: `(P,)` scores of the positives.
+        normal: `(N,)` scores of the negatives, of any finite range.
+        anomalous: `(P,)` scores of the positives, of any finite range.
 
     Returns:
-        a fraction in [0, 1], or None where a class is empty.
+        a fraction in [0, 1], or None if a class is empty.
 
     Examples:
         >>> auroc(np.float32([0.1, 0.2, 0.3]), np.float32([0.3, 0.4]))
@@ -22,7 +22,7 @@ def auroc(normal: NDArray[np.float32], anomalous: NDArray[np.float32]) -> float 
 
 
 def auroc_of(ranks: Ranks) -> float | None:
-    """The same from ranks."""
+    """Return the AUROC that `auroc` returns, from ranks."""
     if not ranks.defined:
         return None
     wrong = (ranks.above + ranks.not_below).astype(np.float64).sum()

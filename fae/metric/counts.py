@@ -1,4 +1,4 @@
-"""Pixel metrics from counts of scores by the leading bits of their float32 pattern, each with its own error bound."""
+"""Pixel metrics with error bounds, from counts of scores that are binned by the leading bits of their float32 value."""
 
 import math
 from typing import NamedTuple
@@ -11,68 +11,70 @@ from torch import Tensor
 from fae.metric.aupro import check_limit
 
 BITS = 20
-"""Sign, exponent and eleven bits of the mantissa: scores within 0.05 % of each other may share a bin."""
+"""The default number of leading bits: sign, exponent and eleven bits of the mantissa.
+
+Scores within 0.05 % of each other may share a bin."""
 
 
 class Bounded(NamedTuple):
-    """A metric from counts, and how far the exact one can be from it."""
+    """A metric from counts, and the most by which the exact metric can differ from it."""
 
     value: float
     error: float
 
 
 class Curve(NamedTuple):
-    """What share of a thing is found at which share of false alarms, from the highest threshold down."""
+    """The share that is found against the false positive rate, from the highest threshold down."""
 
     false_positive_rate: NDArray[np.float64]
     found: NDArray[np.float64]
 
 
 def bins(score: Tensor, bits: int = BITS) -> Tensor:
-    """Which bin a score falls into; the order of bins is the order of scores, whatever their scale.
+    """Return the bin of each score; bins are in the order of the scores, whatever their scale.
 
     Args:
-        score: float32 of any shape and sign, infinities included.
-        bits: how many leading bits tell scores apart, 10 to 24.
+        score: float32 scores of any shape and sign; infinities are allowed.
+        bits: number of leading bits that tell scores apart, 10 to 24.
 
     Returns:
-        same shape, int32 in [0, 2**bits).
+        int32 tensor with the shape of `score`, in [0, 2**bits).
     """
-    pattern = (score + 0.0).view(torch.int32)  # adding zero makes one of the two zeros
+    pattern = (score + 0.0).view(torch.int32)  # adding zero turns -0.0 into 0.0
     # Negative numbers are stored as sign and magnitude: the larger the magnitude, the lower the bin.
     pattern ^= (pattern >> 31).bitwise_and_(0x7FFFFFFF)
     return pattern.bitwise_right_shift_(32 - bits).add_(1 << (bits - 1))
 
 
 def lower_edge(index: int, bits: int = BITS) -> float:
-    """The smallest score of a bin that holds any."""
+    """Return the smallest score that falls into a bin."""
     ordered = (index - (1 << (bits - 1))) << (32 - bits)
     pattern = ordered if ordered >= 0 else (-ordered - 1) - (1 << 31)
     edge = float(np.array(pattern, dtype=np.int32).view(np.float32))
-    return -math.inf if math.isnan(edge) else edge  # the bin of -inf reaches down among the NaNs
+    return -math.inf if math.isnan(edge) else edge  # the bin of -inf also covers patterns of NaN
 
 
 class Counts(NamedTuple):
-    """The bins that hold anything, from the highest scores down."""
+    """The bins that are not empty, from the highest scores down."""
 
     bin: NDArray[np.int64]
     normal: NDArray[np.int64]
     anomalous: NDArray[np.int64]
     region: NDArray[np.float64]
-    """Anomalous pixels, each weighted by one over the area of its region; zeros where nobody asked for regions."""
+    """The anomalous pixels, each weighted by one over the area of its region; zeros if regions were not counted."""
 
     @classmethod
     def of(
         cls, normal: NDArray[np.int64], anomalous: NDArray[np.int64], region: NDArray[np.float64] | None = None
     ) -> "Counts":
-        """Keep what is not empty of histograms `(2**bits,)`."""
+        """Keep the bins of histograms `(2**bits,)` that hold a normal or an anomalous pixel."""
         kept = np.flatnonzero(normal + anomalous)[::-1]
         weight = np.zeros(len(kept)) if region is None else region[kept]
         return cls(kept, normal[kept], anomalous[kept], weight)
 
     @property
     def defined(self) -> bool:
-        """Both classes are there."""
+        """Whether both classes are present."""
         return bool(self.normal.sum() > 0 and self.anomalous.sum() > 0)
 
 
@@ -80,12 +82,15 @@ _UNDEFINED = Bounded(float("nan"), float("nan"))
 
 
 def roc(counts: Counts) -> Curve:
-    """Share of anomalous pixels found against false positive rate; both classes must be there."""
+    """Return the share of anomalous pixels found against the false positive rate; both classes must be present."""
     return _curve(counts, counts.anomalous)
 
 
 def pro(counts: Counts) -> Curve:
-    """Share of each region found, averaged over regions, against false positive rate; both classes must be there."""
+    """Return the share of a region found, averaged over regions, against the false positive rate.
+
+    Both classes must be present.
+    """
     return _curve(counts, counts.region)
 
 
@@ -95,14 +100,14 @@ def _curve(counts: Counts, found: NDArray[np.generic]) -> Curve:
 
 
 def auroc(counts: Counts) -> Bounded:
-    """P(anomalous > normal) + ½ P(same bin); wrong by half the pairs that share a bin at most."""
+    """Return P(anomalous > normal) + ½ P(same bin); the error is at most half the share of pairs in one bin."""
     return _area(roc(counts), 1.0) if counts.defined else _UNDEFINED
 
 
 def aupro(counts: Counts, limit: float) -> Bounded:
-    """Area under the per-region overlap curve up to a false positive rate, over that rate; see `fae.metric.aupro`.
+    """Return the area under the per-region overlap curve up to a false positive rate, divided by that rate.
 
-    Undefined where no regions were counted.
+    See `fae.metric.aupro`. The value is undefined if no regions were counted.
 
     Raises:
         ValueError: `limit` lies outside (0, 1].
@@ -112,9 +117,9 @@ def aupro(counts: Counts, limit: float) -> Bounded:
 
 
 def _area(curve: Curve, limit: float) -> Bounded:
-    """Straight between two bins, where the exact curve can rise at once, or only at the end."""
+    """Integrate straight lines between bins; within a bin the exact curve can rise at its start or only at its end."""
     rate, found = curve
-    last = int(np.searchsorted(rate, limit, side="right")) - 1  # the bins up to here lie below the limit as a whole
+    last = int(np.searchsorted(rate, limit, side="right")) - 1  # all bins up to this one lie below the limit
     step, rise = np.diff(rate[: last + 1]), np.diff(found[: last + 1])
     area = (step * (found[:last] + rise / 2)).sum()
     error = (step * rise / 2).sum()
@@ -128,7 +133,10 @@ def _area(curve: Curve, limit: float) -> Bounded:
 
 
 def average_precision(counts: Counts) -> Bounded:
-    """Each bin one threshold; within it precision lies between all and none of its other scores above."""
+    """Take each bin as one threshold.
+
+    The bounds of its precision assume that all, or none, of its normal scores lie above its anomalous ones.
+    """
     if not counts.defined:
         return _UNDEFINED
     found, alarms = counts.anomalous.cumsum(), counts.normal.cumsum()
@@ -141,7 +149,7 @@ def average_precision(counts: Counts) -> Bounded:
 
 
 def best_f1(counts: Counts) -> tuple[Bounded, int | None]:
-    """The best of the bins' edges, which are thresholds like any other, and its bin."""
+    """Return the best F1 over the lower edges of the bins, which are valid thresholds, and the bin that reaches it."""
     if not counts.defined:
         return _UNDEFINED, None
     found, alarms = counts.anomalous.cumsum(), counts.normal.cumsum()

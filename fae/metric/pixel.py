@@ -1,4 +1,4 @@
-"""All pixel metrics of some images, by either engine; a fraction each, None where a class is missing."""
+"""All pixel metrics of some images, by either engine; each is a fraction, or None if a class is missing."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from fae.metric.precision_recall import average_precision_of, best_f1_of
 from fae.metric.ranks import Ranks
 
 ENGINES = ("exact", "streaming")
-"""Sort all scores, or count them in bins; see `fae.metric.counts`."""
+"""The exact engine sorts all scores; the streaming engine counts them in bins, see `fae.metric.counts`."""
 
 
 def check_engine(engine: str) -> str:
@@ -34,19 +34,22 @@ def check_engine(engine: str) -> str:
 
 
 class Measure(NamedTuple):
-    """A measure of the pixels, by both engines."""
+    """A measure of pixels, with a function for each engine."""
 
     name: str
     title: str
-    """For tables and legends."""
+    """The name in tables and legends."""
     exact: Callable[[Ranks, NDArray[np.float64]], float | None]
-    """From ranks, and the weights of the anomalous pixels; see `fae.metric.aupro.region_weights`."""
+    """The function of the ranks and of the anomalous pixels' weights; see `fae.metric.aupro.region_weights`."""
     counted: Callable[[Counts], Bounded]
     by_region: bool = False
-    """Whether it needs connected regions, so that images have no such measure."""
+    """Whether the measure needs connected regions; such a measure is undefined for images."""
 
     def key(self, kind: str) -> str:
-        """Its name in metrics.json: `pixel_auroc` or `image_auroc`, but `aupro_0.3`, which is always of pixels."""
+        """Return the name in metrics.json: `pixel_auroc` or `image_auroc`, but `aupro_0.3` without the kind.
+
+        Measures of regions always concern pixels.
+        """
         return self.name if self.by_region else f"{kind}_{self.name}"
 
 
@@ -76,19 +79,20 @@ MEASURES = (
     Measure("best_f1", "best F1", _best_f1, lambda counts: counted_best_f1(counts)[0]),
     *(_aupro(limit) for limit in LIMITS),
 )
-"""All measures of pixels; those that need no regions are measures of images, too. Results, tables, report and
-dashboard read their names here."""
+"""All measures of pixels; those that need no regions are measures of images, too.
+
+Results, tables, report and dashboard read the names here."""
 
 
 def ranking(normal: NDArray[np.float32], anomalous: NDArray[np.float32]) -> dict[str, float | None]:
-    """Exact measures of scores `(N,)` and `(P,)` that need no regions, and the threshold of the best F1."""
+    """Return the exact measures without regions, and the threshold of the best F1, of scores `(N,)` and `(P,)`."""
     return _exact(Ranks.of(normal, anomalous), None)
 
 
 def exact(
     anomaly_map: NDArray[np.float32], mask: NDArray[np.bool_], judged: NDArray[np.bool_]
 ) -> dict[str, float | None]:
-    """All measures by sorting all pixels; maps, masks and what is judged are `(N, H, W)`."""
+    """Return all measures by sorting all judged pixels; the three arrays have the shape `(N, H, W)`."""
     ranks = Ranks.of(anomaly_map[judged & ~mask], anomaly_map[judged & mask])
     return _exact(ranks, region_weights(mask)[judged[mask]])
 
@@ -101,7 +105,7 @@ def _exact(ranks: Ranks, weight: NDArray[np.float64] | None) -> dict[str, float 
 
 
 def counted(counts: Counts, bits: int = BITS) -> dict[str, float | None]:
-    """All measures from counts; the exact value of each differs by its `…_error` at most."""
+    """Return all measures from counts; each exact value differs by at most the measure's `…_error`."""
     measures = {measure.name: measure.counted(counts) for measure in MEASURES}
     values: dict[str, float | None] = {name: measure.value for name, measure in measures.items()}
     values |= {f"{name}_error": measure.error for name, measure in measures.items()}

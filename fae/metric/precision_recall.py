@@ -15,20 +15,20 @@ class BestF1(NamedTuple):
 
 
 def average_precision(normal: NDArray[np.float32], anomalous: NDArray[np.float32]) -> float | None:
-    """Exact average precision: the sum of precision × step in recall over all thresholds, without interpolation.
+    """Return the exact average precision: the sum of precision × step in recall over all thresholds, not interpolated.
 
     Args:
         normal: `(N,)` scores of the negatives, any finite range.
         anomalous: `(P,)` scores of the positives.
 
     Returns:
-        a fraction in [0, 1], or None where a class is empty.
+        a fraction in [0, 1], or None if a class is empty.
     """
     return average_precision_of(Ranks.of(normal, anomalous))
 
 
 def average_precision_of(ranks: Ranks) -> float | None:
-    """The same from ranks."""
+    """Return the value that `average_precision` returns, from ranks."""
     if not ranks.defined:
         return None
     _, found, alarms = _thresholds(ranks)
@@ -37,20 +37,20 @@ def average_precision_of(ranks: Ranks) -> float | None:
 
 
 def best_f1(normal: NDArray[np.float32], anomalous: NDArray[np.float32]) -> BestF1 | None:
-    """Exact best F1 = 2·TP / (2·TP + FP + FN). An oracle's figure: it chooses the threshold by the labels.
+    """Return the exact best F1 = 2·TP / (2·TP + FP + FN). It is an oracle's figure: the labels choose the threshold.
 
     Args:
         normal: `(N,)` scores of the negatives, any finite range.
         anomalous: `(P,)` scores of the positives.
 
     Returns:
-        value in [0, 1] and threshold, or None where a class is empty.
+        the value in [0, 1] and its threshold, or None if a class is empty.
     """
     return best_f1_of(Ranks.of(normal, anomalous))
 
 
 def best_f1_of(ranks: Ranks) -> BestF1 | None:
-    """The same from ranks."""
+    """Return the value and threshold that `best_f1` returns, from ranks."""
     if not ranks.defined:
         return None
     threshold, found, alarms = _thresholds(ranks)
@@ -60,9 +60,10 @@ def best_f1_of(ranks: Ranks) -> BestF1 | None:
 
 
 def _thresholds(ranks: Ranks) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    """The distinct scores of positives, descending, with true and false positives at and above each.
+    """Return the distinct scores of positives, descending, with the true and false positives at and above each.
 
-    Thresholds between them add false positives alone: neither average precision nor the best F1 can come from there.
+    A threshold between two of these scores only adds false positives: it affects neither average precision nor the
+    best F1.
     """
     last = np.flatnonzero(np.append(np.diff(ranks.score) != 0, True))
     return ranks.score[last], last + 1, ranks.not_below[last]

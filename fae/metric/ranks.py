@@ -9,26 +9,26 @@ _CHUNK = 1 << 21  # scores that are sorted at a time; NumPy sorts without the in
 
 
 class Ranks(NamedTuple):
-    """Where each anomalous score lies among the normal ones: all that an exact curve is made of."""
+    """The position of each anomalous score among the normal scores; exact curves need nothing else."""
 
     score: NDArray[np.float32]
-    """`(P,)`, the anomalous scores, descending."""
+    """`(P,)` anomalous scores, descending."""
     order: NDArray[np.int64]
-    """`(P,)`, `score = anomalous[order]`."""
+    """`(P,)` indices with `score = anomalous[order]`."""
     above: NDArray[np.int64]
-    """`(P,)`, how many normal scores are higher than each."""
+    """`(P,)` numbers of normal scores that are higher than each anomalous score."""
     not_below: NDArray[np.int64]
-    """`(P,)`, how many are higher or equal."""
+    """`(P,)` numbers of normal scores that are higher than or equal to each anomalous score."""
     normals: int
-    """How many there are."""
+    """The number of normal scores."""
 
     @classmethod
     def of(cls, normal: NDArray[np.float32], anomalous: NDArray[np.float32]) -> "Ranks":
-        """Count, chunk by chunk, as counts add up.
+        """Count chunk by chunk; the counts of chunks add up.
 
         Args:
-            normal: `(N,)`, any finite range.
-            anomalous: `(P,)`.
+            normal: `(N,)` normal scores, of any finite range.
+            anomalous: `(P,)` anomalous scores, of any finite range.
         """
         order = np.argsort(-anomalous, kind="stable")
         score = anomalous[order]
@@ -47,5 +47,5 @@ class Ranks(NamedTuple):
 
     @property
     def defined(self) -> bool:
-        """Both classes are there."""
+        """Whether both classes are present."""
         return self.normals > 0 and len(self.score) > 0

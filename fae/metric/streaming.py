@@ -6,18 +6,20 @@ from fae.metric.aupro import region_weights
 from fae.metric.counts import BITS, Counts, bins
 from fae.metric.pixel import MEASURES, counted
 
-_CHUNK = 1 << 22  # scores at a time, so that the indices take little memory
+_CHUNK = 1 << 22  # scores that are counted at a time; a small number keeps the memory for bin indices small
 
 
 class StreamingPixelMetrics(Metric):
     """AUROC, average precision, best F1 and AUPRO of any number of pixels in constant memory, with their error bounds.
 
-    Keeps counts a bin, which add up over batches and processes: of normal and anomalous pixels, and of the latter
-    weighted by region. Scores are taken as they are: no sigmoid, no range, any sign; what shares a bin counts as tied.
+    For each bin the metric counts the normal pixels, the anomalous pixels, and the anomalous pixels weighted by region.
+    These counts add up over batches and processes. Scores are taken as they are: they may have any sign and scale, and
+    no sigmoid is applied. Scores that share a bin count as tied.
 
     Args:
-        bits: see `fae.metric.counts.bins`; the memory is 48 bytes × 2**bits.
-        regions: whether to look for connected regions, which AUPRO needs.
+        bits: number of leading bits that tell scores apart, 10 to 24; see `fae.metric.counts.bins`. The metric takes
+            48 bytes × 2**bits of memory.
+        regions: whether to find connected regions, which AUPRO needs.
 
     Raises:
         ValueError: an argument is outside its domain.
@@ -40,9 +42,11 @@ class StreamingPixelMetrics(Metric):
         """Add pixels.
 
         Args:
-            score: finite or infinite, any shape, `(B, 1, H, W)` with `regions`; higher means more anomalous.
-            target: same shape, bool; True is anomalous.
-            judged: same shape, bool; False keeps a pixel out. A region counts as it is, as far as it is judged.
+            score: scores of the pixels, finite or infinite; higher means more anomalous. The shape is `(B, 1, H, W)`
+                with `regions`, and any shape without.
+            target: bool tensor with the shape of `score`; True marks an anomalous pixel.
+            judged: bool tensor with the shape of `score`; False excludes a pixel. The weight of a judged pixel still
+                comes from the whole area of its region.
 
         Raises:
             ValueError: a score is NaN.
@@ -58,7 +62,7 @@ class StreamingPixelMetrics(Metric):
             normal += torch.bincount(bins(part, self.bits), minlength=size)
         ends = bins(torch.tensor([-torch.inf, torch.inf]), self.bits).tolist()
         if normal[: ends[0]].any() or normal[ends[1] + 1 :].any():
-            raise ValueError("a score is NaN; look for the first step whose loss is NaN, too")
+            raise ValueError("a score is NaN; look for the first training step whose loss is NaN")
         found = bins(score[target], self.bits)
         anomalous = torch.bincount(found, minlength=size)
         self.normal += normal - anomalous
@@ -67,14 +71,14 @@ class StreamingPixelMetrics(Metric):
             self.region += torch.bincount(found, weight.to(found.device), minlength=size)
 
     def counts(self) -> Counts:
-        """What has been counted so far."""
+        """Return what has been counted so far."""
         return Counts.of(*(state.cpu().numpy() for state in (self.normal, self.anomalous, self.region)))
 
     def compute(self) -> dict[str, Tensor]:
-        """Scalars `auroc`, `average_precision`, `best_f1`, with `regions` `aupro_0.3` and `aupro_0.05`.
+        """Return the scalars `auroc`, `average_precision` and `best_f1`.
 
-        An `…_error` beside each, by which the exact value differs at most; and `threshold_of_best_f1`. NaN where a
-        class is missing.
+        With `regions`, `aupro_0.3` and `aupro_0.05` are returned, too. The `…_error` beside each is the most by which
+        the exact value can differ. `threshold_of_best_f1` is always returned. All values are NaN if a class is missing.
         """
         values = counted(self.counts(), self.bits)
         undefined, by_region = float("nan"), {measure.name for measure in MEASURES if measure.by_region}

@@ -1,1 +1,1 @@
-"""What people look at: panels, heatmaps, curves, contact sheets. No network, no run folder."""
+"""Pictures for people: panels, heatmaps, curves and contact sheets. They need neither a network nor a run folder."""

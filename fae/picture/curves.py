@@ -1,4 +1,4 @@
-"""The curves behind the numbers: how well images, pixels and regions are told apart, and how image scores lie."""
+"""The curves behind the numbers: ROC of images and pixels, per-region overlap, and the histogram of image scores."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -18,30 +18,30 @@ from fae.metric.counts import auroc as counted_auroc
 
 _ALL = "all"
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")  # Okabe and Ito 2008, legible on white
-_DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))  # for more types than colours
+_DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))  # used when there are more types than colours
 _HATCHES = ("", "/////", ".....", "xxxxx")
 _POINTS = 500
-_BINS = 41  # odd, so that equal scores stand in the middle
-_SPAN = 100  # of the scores, beyond which their axis is logarithmic
-_ENTRIES = 18  # in a column of a legend
+_BINS = 41  # an odd number puts equal scores in the middle
+_SPAN = 100  # ratio of the highest to the lowest score above which their axis is logarithmic
+_ENTRIES = 18  # per column of a legend
 
 _Lines = dict[str, tuple[Curve, float] | None]
-"""For each defect type, and for "all", a curve and the area below it; None where a class is missing."""
+"""The curve and the area below it for each defect type and for "all"; None if a class is missing."""
 
 
 class Lines(NamedTuple):
-    """What a run's curves are; a type's sets its images, or its anomalous pixels, against all normal ones."""
+    """The curves of a run; each type's images, or anomalous pixels, are compared with all normal images, or pixels."""
 
     images: _Lines
-    """ROC."""
+    """The ROC curves of images."""
     pixels: _Lines
-    """ROC; empty where there are no masks."""
+    """The ROC curves of pixels; empty if there are no masks."""
     regions: _Lines
-    """Per-region overlap, with the area up to the first of `fae.metric.aupro.LIMITS`."""
+    """The per-region overlap curves, with the area up to the first of `fae.metric.aupro.LIMITS`."""
 
 
 def lines(image_score: NDArray[np.float32], types: NDArray[np.str_], pixels: Mapping[str, Counts]) -> Lines:
-    """Find the curves by defect type; arguments as in `curves`."""
+    """Find the curves by defect type; the arguments are described at `curves`."""
     names = sorted({*types.tolist(), *pixels} - {GOOD, _ALL})
     known = {name: pixels[name] for name in (_ALL, *names) if name in pixels}
     return Lines(
@@ -61,17 +61,17 @@ def curves(
     threshold: float | None,
     title: str,
 ) -> Figure:
-    """Draw ROC of images and of pixels, per-region overlap, and the image scores, each by defect type.
+    """Draw the ROC of images and of pixels, the per-region overlap and the image scores, each by defect type.
 
-    What cannot be drawn is said.
+    If a curve cannot be drawn, its panel says why.
 
     Args:
-        image_score: `(N,)`, finite; higher means more anomalous.
-        types: `(N,)`, the defect type of each image, "good" for normal ones.
-        pixels: for each defect type, all normal pixels and its own anomalous ones; "all" has those of every type;
-            empty where there are no masks.
-        threshold: images that score above it are called anomalous; None where there is none.
-        title: stands above.
+        image_score: `(N,)` finite scores; higher means more anomalous.
+        types: `(N,)` defect types of the images; "good" stands for normal images.
+        pixels: counts of all normal pixels and of the anomalous pixels of one defect type, by type; "all" counts the
+            anomalous pixels of every type; empty if there are no masks.
+        threshold: score above which images are called anomalous; None if there is no threshold.
+        title: heading of the figure.
     """
     names = sorted({*types.tolist(), *pixels} - {GOOD, _ALL})
     style = {name: _style(i) for i, name in enumerate(names)} | {_ALL: {"color": "black", "linewidth": 3.0}}
@@ -94,11 +94,11 @@ def curves(
 
 
 def thinned(curve: Curve, limit: float = 1.0) -> Curve:
-    """Leave out what nobody can see: beyond the limit, and all but some 500 points evenly along the way.
+    """Drop invisible points: those beyond the limit, and all but some 500 points spread evenly along the curve.
 
     Args:
-        curve: of any length; the first point stays, and the last one, or the first beyond the limit.
-        limit: of the false positive rate, where the axis ends.
+        curve: curve of any length; its first point stays, and its last point or the first point beyond the limit.
+        limit: false positive rate at which the axis ends, in (0, 1].
     """
     end = np.searchsorted(curve.false_positive_rate, limit, side="right") + 1
     rate, found = curve.false_positive_rate[:end], curve.found[:end]
@@ -131,7 +131,7 @@ def _image_lines(image_score: NDArray[np.float32], types: NDArray[np.str_], name
 
 
 def _exact_roc(normal: NDArray[np.float32], anomalous: NDArray[np.float32]) -> Curve:
-    """A bin of its own for every score."""
+    """Return the exact ROC curve: every distinct score gets its own bin."""
     values, rank = np.unique(np.concatenate([normal, anomalous]), return_inverse=True)
     of_normal, of_anomalous = (np.bincount(r, minlength=len(values)) for r in np.split(rank, [len(normal)]))
     return roc(Counts.of(of_normal, of_anomalous))
@@ -189,7 +189,7 @@ def _histogram(
 
 
 def _fill(i: int) -> dict[str, Any]:
-    """Of the i-th type, the normal one first."""
+    """Return the style of the i-th type; type 0 is the normal one."""
     if i == 0:
         return {"facecolor": "#bbbbbb", "linewidth": 0}
     turn = (i - 1) // len(_COLOURS) % len(_HATCHES)
@@ -197,7 +197,7 @@ def _fill(i: int) -> dict[str, Any]:
 
 
 def _edges(image_score: NDArray[np.float32], threshold: float | None) -> tuple[NDArray[np.float64], str]:
-    """The edges of the histogram's bins, and the scale that they are even on."""
+    """Return the edges of the histogram's bins, and the axis scale on which they are evenly spaced."""
     low, high = float(image_score.min()), float(image_score.max())
     if low > 0 and high / low > _SPAN and (threshold is None or threshold > 0):
         return np.geomspace(low, high, _BINS + 1), "log"
@@ -206,7 +206,7 @@ def _edges(image_score: NDArray[np.float32], threshold: float | None) -> tuple[N
 
 
 def _legend(axis: Axes, title: str) -> None:
-    """Beside the panel, where it covers nothing."""
+    """Place a legend beside the panel, where it covers nothing."""
     entries = len(axis.get_legend_handles_labels()[1])
     axis.legend(
         title=title,

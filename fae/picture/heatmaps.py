@@ -1,4 +1,4 @@
-"""Heatmaps of single test images: image, reconstruction, map and overlay side by side. Pillow writes them."""
+"""Heatmaps of single test images: image, reconstruction, map and overlay side by side. Pillow writes the files."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from PIL import Image, ImageDraw
 from fae.machine.atomic import whole
 from fae.picture.panel import Picture, Shown, beside, heat, outline, overlay, picture, scaled, scaled_map, scaled_mask
 
-_PANEL = 256  # px; smaller images are enlarged to it
+_PANEL = 256  # px; smaller images are enlarged to at least this side
 _CAPTION = 18  # px
 
 
 def choose(image_score: NDArray[np.float32], count: int, seed: int) -> list[int]:
-    """Positions of the images to show: half of them the most anomalous, half drawn from the rest."""
+    """Return positions of images to show: half are the most anomalous images, half are drawn from the rest."""
     order = np.argsort(-image_score, kind="stable").tolist()
     worst = order[: (count + 1) // 2]
     rest = np.random.default_rng(seed).permutation(order[len(worst) :]).tolist()
@@ -25,9 +25,9 @@ def render(shown: Shown, i: int, limit: float) -> Picture:
     """Draw one test image: image, reconstruction, map, and overlay with the true outline in green.
 
     Args:
-        shown: with reconstructions.
+        shown: scored test images, with reconstructions.
         i: position of the image.
-        limit: value of the brightest colour.
+        limit: map value that gets the brightest colour, > 0.
     """
     assert shown.reconstruction is not None
     height, width = shown.image.shape[-2:]
@@ -48,12 +48,12 @@ def write_heatmaps(folder: Path, shown: Shown, chosen: list[int]) -> list[Path]:
     """Write a PNG file for each chosen image; all share one colour scale.
 
     Args:
-        folder: is made where it is missing.
-        shown: the test images, with reconstructions.
+        folder: folder for the files; it is created if it is missing.
+        shown: scored test images, with reconstructions.
         chosen: positions of the images to write.
 
     Returns:
-        the files, in the order of `chosen`.
+        the paths of the files, in the order of `chosen`.
     """
     folder.mkdir(exist_ok=True)
     limit = shown.limit

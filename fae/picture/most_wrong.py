@@ -1,4 +1,4 @@
-"""The page to look at first: the images that a run is most wrong about; matplotlib lays them out."""
+"""The page to look at first: it shows the images that a run is most wrong about. Matplotlib lays it out."""
 
 import math
 
@@ -11,16 +11,16 @@ from matplotlib.figure import Figure
 from fae.data.index import GOOD
 from fae.picture.panel import Picture, Shown, beside, outline, overlay, picture, scaled, scaled_map, scaled_mask
 
-# Inches.
-_SIDE = 2.1  # of a square panel; others have its area
-_WIDEST = 14.0  # page, but for very wide panels
-_NARROWEST = 8.0  # page, for its headings
-_SHORTEST = 2.4  # room for a caption
+# All lengths are in inches.
+_SIDE = 2.1  # side of a square panel; other panels have the area of this square
+_WIDEST = 14.0  # widest page, except for very wide panels
+_NARROWEST = 8.0  # narrowest page; its headings need the room
+_SHORTEST = 2.4  # narrowest panel; its caption needs the room
 _CAPTION = 0.45
 _HEADING = 0.55
 _SPACE = 0.25
-_SCALE = 0.75  # with its numbers
-_LETTER = 0.075  # of a caption, on average
+_SCALE = 0.75  # colour scale with its numbers
+_LETTER = 0.075  # average width of a letter in a caption
 
 _DENSITY = 110  # px an inch
 _WRONG = "#c04000"
@@ -29,11 +29,11 @@ _WRONG = "#c04000"
 def most_wrong(shown: Shown, count: int) -> Figure:
     """Show the normal images that score highest and, below, the defective ones that score lowest.
 
-    Each stands there as the image with the true outline in green, and as the map laid over it.
+    Each appears twice: as the image with the true outline in green, and as the image under its map.
 
     Args:
-        shown: the test images.
-        count: how many to show of either kind, where there are as many.
+        shown: scored test images.
+        count: largest number of images to show of either kind, at least 1.
 
     Raises:
         ValueError: `count` is less than 1.
@@ -55,7 +55,7 @@ def most_wrong(shown: Shown, count: int) -> Figure:
     width, height = 2 * _SIDE * ratio, _SIDE / ratio
     cell, row = max(width, _SHORTEST) + _SPACE, _CAPTION + height + _SPACE
     fit = max(1, int((_WIDEST - _SPACE) / cell))
-    abreast = -(-count // -(-count // fit))  # rows of even length
+    abreast = -(-count // -(-count // fit))  # images per row, such that all rows are about equally long
     rows = sum(-(-min(count, len(order)) // abreast) for *_, order in kinds)
     page = max(_NARROWEST, _SPACE + abreast * cell), len(kinds) * _HEADING + rows * row + _SCALE
     figure = Figure(figsize=page)
@@ -90,13 +90,13 @@ def most_wrong(shown: Shown, count: int) -> Figure:
 
 
 def _short(name: str, room: float) -> str:
-    """Keep the end of a name, which tells files apart, as far as there is room."""
+    """Shorten a name to the room there is; its end is kept, because the end tells files apart."""
     letters = int(room / _LETTER)
     return name if len(name) <= letters else f"…{name[1 - letters :]}"
 
 
 def _pair(shown: Shown, i: int, limit: float, height: float) -> Picture:
-    """Image with outline, and overlay, as large as they will be shown, so that the outline stays visible."""
+    """Draw the image with outline, and the overlay, in the size in which they appear: the outline stays visible."""
     rows, columns = shown.image.shape[-2:]
     size = round(height * _DENSITY * columns / rows), round(height * _DENSITY)
     image = scaled(picture(shown.image[i]), size)

@@ -1,4 +1,4 @@
-"""The pages that go with an evaluation: its curves, and the images it is most wrong about."""
+"""The pages of an evaluation: its curves, and the images that it is most wrong about."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,21 +9,21 @@ from fae.picture.most_wrong import most_wrong
 from fae.picture.panel import Shown
 from fae.picture.sheet import write_sheet
 
-_WRONG = 6  # false alarms, and as many misses
+_WRONG = 6  # number of false alarms, and of misses
 
 
 def write_pages(folder: Path, prefix: str, title: str, shown: Shown, pixels: Mapping[str, Counts]) -> list[Path]:
-    """Write `<prefix>curves.png` and `<prefix>most_wrong.png`; without test images nothing.
+    """Write `<prefix>curves.png` and `<prefix>most_wrong.png`, or nothing if there are no test images.
 
     Args:
-        folder: for the files.
-        prefix: of their names.
-        title: of the curves.
-        shown: the test images.
+        folder: folder for the files.
+        prefix: prefix of the files' names.
+        title: title of the curves.
+        shown: scored test images.
         pixels: counts of the pixels' scores by defect type, see `fae.picture.curves.curves`.
 
     Returns:
-        what was written.
+        the paths of the written files.
     """
     if not len(shown.image):
         return []

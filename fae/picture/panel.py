@@ -1,6 +1,6 @@
-"""What every picture of a result is put together from: images, coloured maps, overlays and outlines.
+"""The parts of every picture of a result: images, coloured maps, overlays and outlines.
 
-A picture is `(H, W, 3)` uint8, RGB. OpenCV scales, colours and outlines, because it does so on arrays in place.
+A picture is `(H, W, 3)` uint8, RGB. OpenCV scales, colours and outlines, because it works directly on arrays.
 """
 
 from collections.abc import Sequence
@@ -17,33 +17,33 @@ _GAP = 4  # px
 
 
 class Shown(NamedTuple):
-    """Scored test images, with all that a picture can tell of them."""
+    """Scored test images, with everything that a picture shows."""
 
     image: Tensor
-    """`(N, 3, H, W)` uint8."""
+    """`(N, 3, H, W)` uint8 images."""
     anomaly_map: Tensor
-    """`(N, 1, H, W)`, >= 0."""
+    """`(N, 1, H, W)` maps, >= 0."""
     mask: Tensor
-    """`(N, 1, H, W)` bool, the ground truth; empty where there is none."""
+    """`(N, 1, H, W)` bool masks of the true defects; False everywhere if an image has none."""
     image_score: NDArray[np.float32]
-    """`(N,)`, finite; higher means more anomalous."""
+    """`(N,)` finite scores; higher means more anomalous."""
     types: NDArray[np.str_]
-    """`(N,)`, the defect type of each image, "good" for normal ones."""
+    """`(N,)` defect types of the images; "good" stands for normal images."""
     names: Sequence[str]
-    """Of the images, for captions and files: `<defect_type>/<stem>`."""
+    """The names of the images in captions and files: `<defect_type>/<stem>`."""
     threshold: float | None
-    """Images that score above it are called anomalous; None where there is none."""
+    """The score above which images are called anomalous; None if there is no threshold."""
     reconstruction: Tensor | None = None
-    """`(N, 3, H, W)` uint8, where it is at hand."""
+    """`(N, 3, H, W)` uint8 reconstructions, if available."""
 
     @property
     def limit(self) -> float:
-        """The value that the brightest colour stands for, one for all pictures of a run."""
+        """The map value of the brightest colour; all pictures of a run share this value."""
         return colour_limit(self.anomaly_map)
 
 
 def colour_limit(anomaly_map: Tensor) -> float:
-    """The 99.9 % quantile of maps of any shape; 1 where there are no maps or all are zero."""
+    """Return the 99.9 % quantile of maps of any shape; 1 if there are no maps or the quantile is zero."""
     pixels = anomaly_map.flatten()
     if not len(pixels):
         return 1.0
@@ -51,7 +51,10 @@ def colour_limit(anomaly_map: Tensor) -> float:
 
 
 def picture(image: Tensor) -> Picture:
-    """An image `(3, H, W)` as a picture: uint8 as it is, numbers in [0, 1] scaled and clipped, NaN as black."""
+    """Turn an image `(3, H, W)` into a picture.
+
+    uint8 stays as it is; floats are clipped to [0, 1] and scaled, and NaN becomes black.
+    """
     if image.is_floating_point():
         image = image.float().nan_to_num().clamp(0, 1).mul(255).round().byte()
     return np.ascontiguousarray(image.permute(1, 2, 0).cpu().numpy())
@@ -64,36 +67,36 @@ def heat(anomaly_map: NDArray[np.float32], limit: float) -> Picture:
 
 
 def overlay(image: Picture, anomaly_map: NDArray[np.float32], limit: float) -> Picture:
-    """Lay a coloured map over its image, the stronger the higher the map; arguments of one height and width."""
+    """Lay a coloured map over its image, more opaque where the map is higher; both have one height and width."""
     alpha = 0.75 * np.sqrt((anomaly_map / limit).clip(0, 1))[..., None]
     return np.ascontiguousarray((image * (1 - alpha) + heat(anomaly_map, limit) * alpha).round().astype(np.uint8))
 
 
 def outline(shown: Picture, mask: NDArray[np.generic]) -> None:
-    """Draw the green outline of a mask `(H, W)` into a picture of its size."""
+    """Draw the green outline of a mask `(H, W)` into a picture `(H, W, 3)`, in place."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(shown, contours, -1, (0, 255, 0), 1)
 
 
 def scaled(shown: Picture, size: tuple[int, int]) -> Picture:
-    """Bring a picture to `(width, height)`: averaged where it shrinks, cubic where it grows."""
+    """Resize a picture to `(width, height)`: it is averaged to shrink, and interpolated cubically to grow."""
     return np.asarray(cv2.resize(shown, size, interpolation=_method(shown, size, cv2.INTER_CUBIC)), dtype=np.uint8)
 
 
 def scaled_map(anomaly_map: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Bring a map `(H, W)` to `(width, height)`: averaged where it shrinks, linear where it grows."""
+    """Resize a map `(H, W)` to `(width, height)`: it is averaged to shrink, and interpolated linearly to grow."""
     method = _method(anomaly_map, size, cv2.INTER_LINEAR)
     return np.asarray(cv2.resize(anomaly_map, size, interpolation=method), dtype=np.float32)
 
 
 def scaled_mask(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Bring a mask `(H, W)` to `(width, height)`; where it shrinks, a pixel is set if the mask touches it at all."""
+    """Resize a mask `(H, W)` to `(width, height)`; when it shrinks, a pixel is set if the mask touches it at all."""
     method = _method(mask, size, cv2.INTER_NEAREST)
     return np.asarray(cv2.resize(mask * np.uint8(255), size, interpolation=method) > 0)
 
 
 def beside(pictures: Sequence[Picture]) -> Picture:
-    """Pictures of one height in a row, with white gaps."""
+    """Put pictures of one height side by side, with white gaps."""
     gap = np.full((pictures[0].shape[0], _GAP, 3), 255, np.uint8)
     return np.hstack([part for shown in pictures for part in (gap, shown)][1:])
 

@@ -1,4 +1,4 @@
-"""The contact sheet of a corruption; matplotlib, because the histograms need axes."""
+"""The contact sheet of a corruption; matplotlib draws it, because the histograms need axes."""
 
 from pathlib import Path
 
@@ -12,29 +12,29 @@ from fae.types import Batch
 
 _ABREAST = 2  # examples in a row
 _COLUMNS = ("clean", "corrupted", "mask M", "|difference| × 2")
-_GAP = 0.03  # of an image's side
+_GAP = 0.03  # as a share of an image's side
 
 
 def coverage(batch: Batch) -> Tensor:
-    """Share of each image that is damaged, `(B,)` in [0, 1]: the mean of M."""
+    """Return the damaged share of each image, which is the mean of M; `(B,)` in [0, 1]."""
     return batch.corruption_mask.flatten(1).mean(dim=1)
 
 
 def amplitude(batch: Batch) -> Tensor:
-    """Mean of |X̂ − X| over the damaged part of each image, `(B,)` in [0, 1]; 0 where nothing is damaged."""
+    """Return the mean of |X̂ − X| over the damaged part of each image, `(B,)` in [0, 1]; 0 if nothing is damaged."""
     difference = (batch.corrupted - batch.clean).abs().mean(dim=1, keepdim=True)
     weight = batch.corruption_mask
     return (difference * weight).flatten(1).sum(dim=1) / weight.flatten(1).sum(dim=1).clamp_min(1e-6)
 
 
 def contact_sheet(examples: Batch, covered: Tensor, strength: Tensor, title: str) -> Figure:
-    """Show examples, and how much and how strongly many images are damaged.
+    """Show examples, and histograms of how much of many images is damaged and how strongly.
 
     Args:
-        examples: to show.
-        covered: `(N,)`, see `coverage`.
-        strength: `(N,)`, see `amplitude`.
-        title: stands above.
+        examples: clean and corrupted images to show, with their masks.
+        covered: `(N,)` damaged shares from `coverage`, in [0, 1].
+        strength: `(N,)` mean changes from `amplitude`, in [0, 1].
+        title: heading of the sheet.
     """
     count = len(examples.clean)
     rows = -(-count // _ABREAST)
@@ -74,6 +74,6 @@ def _panels(batch: Batch, i: int) -> list[NDArray[np.float32]]:
 
 
 def write_sheet(figure: Figure, path: Path) -> None:
-    """Write a PNG file, whole."""
+    """Write a PNG file, either completely or not at all."""
     with whole(path) as draft:
         figure.savefig(draft, format="png", dpi=110)

@@ -1,4 +1,4 @@
-"""What the network makes of damaged held-out images while it is trained; Pillow lays it out."""
+"""The reconstructions of damaged held-out images during training, on a page that Pillow lays out."""
 
 import numpy as np
 import torch
@@ -8,24 +8,24 @@ from torch import Tensor
 from fae.picture.panel import Picture, heat, picture, scaled
 from fae.types import Batch
 
-_SIDE = 192  # px, the longer one of an image
-_NARROWEST = 120  # px, room for a column's heading
+_SIDE = 192  # px, longer side of an image
+_NARROWEST = 120  # px, narrowest column; its heading needs the room
 _LINE = 20  # px
 _GAP = 4  # px
 
 
 def draw(batch: Batch, reconstruction: Tensor, residual: Tensor, limit: float, step: int) -> Picture:
-    """A row for each image: clean, corrupted, mask, reconstruction and residual.
+    """Draw one row for each image: clean, corrupted, mask, reconstruction and residual.
 
     Args:
-        batch: `(B, 3, H, W)` images in [0, 1] and their mask.
-        reconstruction: `(B, 3, H, W)`.
-        residual: `(B, 1, H, W)`, >= 0.
-        limit: value of the residual's brightest colour.
-        step: optimiser steps so far.
+        batch: `(B, 3, H, W)` clean and corrupted images in [0, 1], with their masks.
+        reconstruction: `(B, 3, H, W)` reconstructions.
+        residual: `(B, 1, H, W)` residuals, >= 0.
+        limit: residual value that gets the brightest colour, > 0.
+        step: number of optimiser steps so far.
 
     Returns:
-        `(h, w, 3)` uint8, RGB.
+        `(h, w, 3)` uint8 picture, RGB.
     """
     columns = {
         "clean": list(map(picture, batch.clean)),

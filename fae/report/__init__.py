@@ -1,1 +1,1 @@
-"""`python -m fae.report`: the runs of a sweep as one table and one page."""
+"""`python -m fae.report` writes the runs of a sweep as one table and one page."""

@@ -1,4 +1,4 @@
-"""`python -m fae.report sweep_dir=DIR`: collect the runs of a sweep into a table and one page."""
+"""`python -m fae.report sweep_dir=DIR` collects the runs of a sweep in one table and one page."""
 
 from collections.abc import Sized
 from pathlib import Path
@@ -12,16 +12,16 @@ from fae.report.runs import PAGE, RESULTS, read_sweep
 
 
 def report(cfg: DictConfig) -> Path:
-    """Write `results.csv`, a row a finished run, and `report.html`, which needs neither network nor server.
+    """Write `results.csv`, one row per finished run, and `report.html`, which needs neither internet nor server.
 
     Args:
-        cfg: composed from conf/report.yaml.
+        cfg: configuration composed from conf/report.yaml.
 
     Returns:
-        the page.
+        the path of the page.
 
     Raises:
-        ValueError: `sweep_dir` is no folder of runs, or `pictures` is negative.
+        ValueError: `sweep_dir` is not a folder of runs, or `pictures` is negative.
         OSError: a file cannot be written.
         MissingExtraError: the extra `report` is not installed.
     """

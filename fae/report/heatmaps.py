@@ -1,4 +1,4 @@
-"""The pictures worth looking at first: defects that stand out most, and images that come out on the wrong side."""
+"""The pictures worth looking at first: the defects that stand out most, and the images that are most mistaken."""
 
 import csv
 from base64 import b64encode
@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-_WIDTH = 1040  # px: four panels side by side, as large as a page shows them
+_WIDTH = 1040  # px, the width at which a page shows four panels side by side
 _QUALITY = 82
 
 
 @dataclass(frozen=True)
 class Heatmap:
-    """A test image that a run has left a picture of."""
+    """A test image of which a run has written a picture."""
 
     path: Path
     dataset: str
@@ -25,13 +25,13 @@ class Heatmap:
     label: int
     score: float
     right: float
-    """Share of the run's test images of the other class that score on the right side of this one."""
+    """The share of the run's test images of the other class that score on the correct side of this image."""
     distance: float
-    """Standard deviations of the normal images' scores that this one lies above their mean."""
+    """The distance of the score above the normal images' mean score, in standard deviations of their scores."""
 
     @property
     def caption(self) -> str:
-        """What the picture shows, and how the image compares."""
+        """The text below the picture: what it shows, and how the image compares with the other class."""
         side = "above" if self.label else "below"
         other = "normal" if self.label else "defective"
         found = f"score {self.score:.4g}, {side} {self.right:.0%} of the {other} images"
@@ -39,7 +39,7 @@ class Heatmap:
 
 
 def heatmaps_of(run_dir: Path, dataset: str) -> list[Heatmap]:
-    """Find out what a run's pictures show; those that cannot be told apart, and runs without, give nothing."""
+    """Find the test image of each of a run's pictures; pictures that fit no image or several images are left out."""
     pictures = sorted((run_dir / "heatmaps").glob("*.png"))
     table = run_dir / "scores.csv"
     if not pictures or not table.is_file():
@@ -71,7 +71,7 @@ def heatmaps_of(run_dir: Path, dataset: str) -> list[Heatmap]:
 
 
 def best(heatmaps: Iterable[Heatmap], count: int) -> list[Heatmap]:
-    """Defects above all normal images, those that stand out most first; data sets take turns."""
+    """Return the defects that score above all normal images, most distant first; data sets take turns."""
     good = [h for h in heatmaps if h.label and h.right == 1]
     turns: dict[str, int] = {}
     ranked = []
@@ -82,12 +82,12 @@ def best(heatmaps: Iterable[Heatmap], count: int) -> list[Heatmap]:
 
 
 def worst(heatmaps: Iterable[Heatmap], count: int) -> list[Heatmap]:
-    """Images on the wrong side of at least one of the other class, the most mistaken first."""
+    """Return the images on the wrong side of at least one image of the other class, most mistaken first."""
     return _once(sorted((h for h in heatmaps if h.right < 1), key=lambda h: h.right))[:count]
 
 
 def _once(heatmaps: Sequence[Heatmap]) -> list[Heatmap]:
-    """Each image of a data set only by the run that comes first."""
+    """Keep each image of a data set once, from the run that comes first."""
     first: dict[tuple[str, str], Heatmap] = {}
     for heatmap in heatmaps:
         first.setdefault((heatmap.dataset, heatmap.image), heatmap)
@@ -95,7 +95,7 @@ def _once(heatmaps: Sequence[Heatmap]) -> list[Heatmap]:
 
 
 def data_uri(path: Path) -> str | None:
-    """A picture as a JPEG inside an address, at most 1040 px wide; None where the file holds no picture."""
+    """Return a picture as a data URI with a JPEG at most 1040 px wide; None if the file holds no picture."""
     try:
         with Image.open(path) as picture:
             shown = picture.convert("RGB")

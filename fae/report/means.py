@@ -1,4 +1,4 @@
-"""From runs to tables: which settings tell them apart, and means over seeds of what has the same settings."""
+"""From runs to tables: the settings in which runs differ, and means over seeds of runs with equal settings."""
 
 import json
 from collections.abc import Hashable, Mapping, Sequence
@@ -11,25 +11,25 @@ from fae.cli.schema import Category
 from fae.report.runs import COLUMNS, MEASURES, SETTINGS, Run
 
 SYNTHETIC = "synthetic:"
-# A category's file may choose these, so that they differ between data sets within one setting.
+# A category's file may choose these settings, so they may differ between data sets within one setting.
 _OF_CATEGORY = {field.name for field in fields(Category)} | {"corruption", "residual"}
 _LABELS = {"lam": "λ", "noise_sigma": "noise σ", "image_score": "image score", "image_size": "image size"}
 
 
 class Means(NamedTuple):
-    """Means over data sets, or why there are none."""
+    """Means over data sets, or a note that says why there are none."""
 
     table: pd.DataFrame | None
     note: str
 
 
 def label(name: str) -> str:
-    """A setting's name, as one would write it."""
+    """Return a setting's name as a person would write it."""
     return _LABELS.get(name, name)
 
 
 def is_synthetic(dataset: str) -> bool:
-    """Whether the images are drawn: such numbers say nothing about real ones, and are never averaged with theirs."""
+    """Return whether a program drew the images; their numbers are never averaged with those of real images."""
     return dataset.startswith(SYNTHETIC)
 
 
@@ -37,8 +37,9 @@ def tabulate(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
     """Put runs into a table.
 
     Returns:
-        the table, a row a run: COLUMNS, and after the settings whatever else tells runs apart; and the names of the
-        settings that vary. Data sets that share a name, but not their images, get the fingerprint behind it.
+        the table and the names of the settings that vary. The table has one row per run and the columns COLUMNS;
+        further values in which runs differ stand after the settings. If data sets share a name but not their images,
+        their fingerprints are appended to the name.
     """
     frame = pd.DataFrame([run.row for run in runs], columns=list(COLUMNS), dtype=object)
     frame[list(MEASURES)] = frame[list(MEASURES)].astype(float)
@@ -49,7 +50,7 @@ def tabulate(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
     seeds = [run.row["seed"] for run in runs]
     named = {key for run in runs for key in run.words}
     groups: list[Hashable] = list(zip(*(frame[name] for name in ("dataset", *varying)), strict=True))
-    # What the user has named comes first: one word changes many values of the configuration.
+    # Keys that the user has set come first, because one word may change many values of the configuration.
     candidates: tuple[Sequence[Mapping[str, Any]], ...] = (
         [run.words | {key: run.config[key] for key in named & run.config.keys()} for run in runs],
         [run.config for run in runs],
@@ -67,7 +68,7 @@ def tabulate(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
 
 
 def differing(frame: pd.DataFrame, settings: Sequence[str]) -> list[str]:
-    """Those of some settings that vary in a table."""
+    """Return those of the given settings that vary in a table."""
     return [name for name in settings if frame[name].nunique(dropna=False) > 1]
 
 
@@ -76,16 +77,16 @@ def _plain(value: Any) -> Any:
 
 
 def constant(runs: pd.DataFrame) -> dict[str, Any]:
-    """The settings that are the same in all runs."""
+    """Return the settings that all runs share, with their values."""
     return {name: runs[name].iloc[0] for name in SETTINGS if runs[name].nunique() == 1 and runs[name].notna().all()}
 
 
 def over_seeds(runs: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
-    """Mean and sample standard deviation of what differs in nothing but the seed.
+    """Return the mean and sample standard deviation over runs that differ only in the seed.
 
     Returns:
-        a row for each data set and setting: these, the objective, `runs`, `seeds`, each of MEASURES, and
-        `<measure>_std`, which is NaN for a single run.
+        a table with one row for each data set and setting. Its columns are the data set, the objective, the settings,
+        `runs`, `seeds`, each of MEASURES, and `<measure>_std`, which is NaN for a single run.
     """
     groups = runs.groupby(list(dict.fromkeys(["dataset", "objective", *settings])), dropna=False, sort=False)
     measures = list(MEASURES)
@@ -98,7 +99,7 @@ def over_seeds(runs: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
 
 
 def natural(value: Any) -> tuple[int, float, str]:
-    """Sorts numbers as numbers, before words; what is missing comes first."""
+    """Return a sort key: missing values come first, then numbers in numerical order, then words."""
     if value is None or value != value:
         return 0, 0.0, ""
     try:
@@ -108,18 +109,18 @@ def natural(value: Any) -> tuple[int, float, str]:
 
 
 def text(value: Any) -> str:
-    """A value as one would write it; nothing where it is missing."""
+    """Return a value as a person would write it; the text is empty if the value is missing."""
     if value is None or value != value:
         return ""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def over_datasets(summary: pd.DataFrame, settings: Sequence[str]) -> Means:
-    """Mean over data sets, for each setting, if all settings have the same data sets.
+    """Average over data sets for each setting, if all settings were run on the same data sets.
 
     Args:
-        summary: from `over_seeds`, of either real or synthetic data.
-        settings: that vary in it.
+        summary: table from `over_seeds`, of either real or synthetic data.
+        settings: names of the settings that vary in `summary`.
 
     Raises:
         ValueError: real and synthetic data are given together.
@@ -149,5 +150,8 @@ def over_datasets(summary: pd.DataFrame, settings: Sequence[str]) -> Means:
     ]
     note = f"Mean of the means of {len(datasets)} data sets."
     if chosen:
-        note += f" Within each data set the same, but different between them: {', '.join(map(label, chosen))}."
+        note += (
+            " These settings are constant within each data set, but different between them: "
+            f"{', '.join(map(label, chosen))}."
+        )
     return Means(pd.DataFrame(rows), note)

@@ -1,4 +1,4 @@
-"""The page: tables, plots and pictures of a sweep in one file that loads nothing; jinja2 lays it out."""
+"""The page of a sweep: tables, plots and pictures in one file that loads nothing else; jinja2 lays it out."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class Section:
-    """Real or synthetic data: never both."""
+    """The results on real data or on synthetic data, never on both."""
 
     name: str
     synthetic: bool
@@ -43,10 +43,13 @@ def page(sweep: Sweep, runs: pd.DataFrame, settings: Sequence[str], pictures: in
     """Lay out the page.
 
     Args:
-        sweep: what lies in the folder.
-        runs: from `tabulate`.
-        settings: that vary.
-        pictures: how many of the best heatmaps to embed, and of the worst.
+        sweep: contents of the sweep's folder.
+        runs: table from `tabulate`, one row per finished run.
+        settings: names of the settings that vary.
+        pictures: number of the best heatmaps to embed, and of the worst heatmaps.
+
+    Returns:
+        the page as HTML.
     """
     environment = Environment(
         loader=PackageLoader("fae.report", "template"),
@@ -83,7 +86,7 @@ def page(sweep: Sweep, runs: pd.DataFrame, settings: Sequence[str], pictures: in
 
 
 def _script(code: str) -> Markup:
-    """Code of a library, which may stand inside a script element: there, "<!--" would swallow what ends it."""
+    """Return a library's code for a script element; "<!--" is escaped, because it would hide the closing tag."""
     return Markup(code.replace("<!--", r"\x3c!--"))
 
 
@@ -91,13 +94,13 @@ def _div(figure: Any) -> str:
     config = {
         "displaylogo": False,
         "responsive": True,
-        "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]],  # none that calls a server
+        "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]],  # no button that calls a server
     }
     return str(figure.to_html(full_html=False, include_plotlyjs=False, config=config))
 
 
 def _facts(runs: pd.DataFrame, settings: Sequence[str]) -> list[tuple[str, str]]:
-    """What is said above the tables."""
+    """Return the facts above the tables, as names and values."""
     same = {k: v for k, v in constant(runs).items() if k not in settings}
     # A resumed run names all commits that worked on it.
     commits = dict.fromkeys(commit for several in runs["git_commit"].dropna() for commit in several.split(", "))
@@ -107,7 +110,7 @@ def _facts(runs: pd.DataFrame, settings: Sequence[str]) -> list[tuple[str, str]]
         ("seeds", ", ".join(map(str, sorted(runs["seed"].unique())))),
         ("varies", ", ".join(map(label, settings)) or "nothing but data and seed"),
         (
-            "the same in all runs",
+            "shared by all runs",
             ", ".join(f"{label(name)} {text(value)}" for name, value in same.items()) or "nothing",
         ),
         ("commits", ", ".join(map(_short, commits)) or "unknown"),
@@ -122,7 +125,7 @@ def _short(commit: str) -> str:
 
 
 def _sections(summary: pd.DataFrame, settings: Sequence[str]) -> list[Section]:
-    """Tables of real data, and of synthetic data, one row a data set and setting."""
+    """Return the tables of real data and of synthetic data, with one row for each data set and setting."""
     drawn = summary["dataset"].map(is_synthetic)
     sections = []
     for name, synthetic in (("Real data", False), ("Synthetic data", True)):

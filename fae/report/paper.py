@@ -12,21 +12,22 @@ PAIRS = ("image_auroc", "pixel_auroc")
 
 
 def paper() -> pd.DataFrame:
-    """AUROC that the paper reports, as fractions: category, objective, image_auroc, pixel_auroc; see paper.csv."""
+    """Return the paper's AUROCs as fractions, by category and objective; paper.csv names its columns and sources."""
     with (files("fae.report") / "paper.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file, comment="#")
 
 
 def compare(summary: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
-    """Set the runs on MVTec AD against the paper; what the paper does not report is NaN.
+    """Compare the runs on MVTec AD with the paper; values that the paper does not report are NaN.
 
     Args:
-        summary: from `over_seeds`, of any data.
-        settings: that vary.
+        summary: table from `over_seeds`, of any data.
+        settings: names of the settings that vary.
 
     Returns:
-        a row for each mean over categories, then one for each category and setting: category, settings, objective,
-        runs and, for each of PAIRS, the mean, `<name>_std`, `<name>_paper` and `<name>_difference`.
+        a table with one row for each mean over categories, then one row for each category and setting. Its columns are
+        the category, the settings, the objective, the number of runs and, for each of PAIRS, the mean, `<name>_std`,
+        `<name>_paper` and `<name>_difference`.
     """
     ours = summary[summary["dataset"].str.startswith(_MVTEC)].copy()
     ours.insert(0, "category", ours["dataset"].str.removeprefix(_MVTEC))
@@ -46,11 +47,11 @@ def compare(summary: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
 
 
 def missing(datasets: Sequence[str]) -> list[str]:
-    """The categories of MVTec AD without a run."""
+    """Return the categories of MVTec AD that have no run."""
     there = {_category(dataset) for dataset in datasets if dataset.startswith(_MVTEC)}
     return [name for name in paper()["category"].unique() if name not in there]
 
 
 def _category(dataset: str) -> str:
-    """Without the fingerprint, which `tabulate` adds where there are several kinds of images."""
+    """Return the category without the fingerprint that `tabulate` appends if data sets share a name."""
     return dataset.removeprefix(_MVTEC).partition(" [")[0]

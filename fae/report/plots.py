@@ -1,4 +1,4 @@
-"""How the metrics depend on what varies in a sweep; plotly draws."""
+"""Plots of the metrics against the settings that vary in a sweep; plotly draws them."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,11 +13,11 @@ _PANELS = {"image_auroc": "image AUROC", "pixel_auroc": "pixel AUROC"}
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#666666", "#8c6d31", "#7b4173")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star")
-_LINES = 20  # that can still be told apart
+_LINES = 20  # more lines could not be told apart
 
 
 class Plot(NamedTuple):
-    """A figure, and what its points are means of."""
+    """A figure, with a caption that says over what its points are averaged."""
 
     title: str
     figure: Any
@@ -28,8 +28,8 @@ def plots(runs: pd.DataFrame, settings: Sequence[str]) -> list[Plot]:
     """Draw the data sets side by side, and the metrics against every setting that varies and is a number.
 
     Args:
-        runs: from `tabulate`; real and synthetic data may stand together, as no point is a mean over data sets.
-        settings: that vary.
+        runs: table from `tabulate`; it may hold real and synthetic data, because no point is a mean over data sets.
+        settings: names of the settings that vary.
     """
     within = [name for name in settings if (runs.groupby("dataset")[name].nunique() > 1).any()]
     within = [name for name in within if _are_numbers(runs[name].dropna())]
@@ -37,7 +37,7 @@ def plots(runs: pd.DataFrame, settings: Sequence[str]) -> list[Plot]:
 
 
 def _are_numbers(column: "pd.Series[Any]") -> bool:
-    """Whether a column can be an axis: numbers, or words that stand for them; no truth values."""
+    """Return whether a column can be an axis: it holds numbers or words that stand for numbers, and no truth values."""
     truth = column.map(lambda value: isinstance(value, bool))
     return bool(pd.to_numeric(column, errors="coerce").notna().all() and not truth.any())
 
@@ -117,12 +117,12 @@ def _bars(runs: pd.DataFrame, settings: Sequence[str]) -> Plot:
         lowest = min(lowest, trivial.min()) if trivial.notna().any() else lowest
     bottom = 0.5 if lowest >= 0.5 else 0.0
     figure.update_yaxes(range=[bottom, 1.02])
-    caption = _caption(pooled) + (" Axes begin at 0.5, which is chance." if bottom else "")
+    caption = _caption(pooled) + (" Axes begin at 0.5, the level of chance." if bottom else "")
     return Plot("AUROC by data set", _styled(figure, 560), caption)
 
 
 def _error(spread: "pd.Series[float]") -> dict[str, Any]:
-    """Bars as long as the standard deviation; none where there is one run."""
+    """Return error bars as long as the standard deviation; a single run gets none."""
     return {"array": [None if value != value else value for value in spread], "thickness": 1, "width": 3}
 
 
@@ -134,7 +134,7 @@ def _name(keys: Sequence[str], key: Sequence[Any]) -> str:
 
 def _caption(pooled: Sequence[str]) -> str:
     over = "seeds" if not pooled else f"seeds and over {', '.join(map(label, pooled))}"
-    return f"Mean and standard deviation over {over}; never over data sets."
+    return f"The plot shows mean and standard deviation over {over}, never over data sets."
 
 
 def _styled(figure: Any, height: int) -> Any:

@@ -1,4 +1,4 @@
-"""The runs of a sweep's folder: what each finished one found, and why the others are no result."""
+"""The runs in a sweep's folder: the results of finished runs, and the reasons why other runs have none."""
 
 import json
 import math
@@ -49,37 +49,37 @@ class Run:
     """A finished run."""
 
     row: dict[str, Any]
-    """Its metrics, a value for each of COLUMNS."""
+    """The run's metrics, with a value for each of COLUMNS."""
     words: dict[str, str] = field(default_factory=dict)
-    """What the command line changed, by key."""
+    """The values that the command line set, by key."""
     config: dict[str, Any] = field(default_factory=dict)
-    """What determines the result, flat; empty where only the metrics are left."""
+    """The flat configuration that determines the result; empty if only the metrics are left."""
     images: str | None = None
-    """The fingerprint of its data, as two folders may have the same name."""
+    """The fingerprint of the images, because two folders may have one name."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """All that lies in a sweep's folder."""
+    """The contents of a sweep's folder."""
 
     folder: Path
     finished: list[Run] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
-    """Name and reason."""
+    """The name of each unreadable run and the reason."""
     failed: list[tuple[str, str, str]] = field(default_factory=list)
-    """Name of the log, its first line, which has the overrides, and its last."""
+    """The name of each log, its first line, which holds the overrides, and its last line."""
     foreign: list[str] = field(default_factory=list)
 
 
 def read_sweep(folder: Path) -> Sweep:
-    """Read the runs directly below a folder; whatever else lies there is named and left alone.
+    """Read the runs directly below a folder; other contents are listed and left alone.
 
     Raises:
         ValueError: there is no such folder, or no run in it.
     """
     if not folder.is_dir():
-        raise ValueError(f"sweep_dir (={folder}) is no folder; name that of a sweep: multirun/default")
+        raise ValueError(f"sweep_dir (={folder}) is no folder; name the folder of a sweep: multirun/default")
     if (folder / CONFIG).is_file() or (folder / METRICS).is_file():
         raise ValueError(f"sweep_dir (={folder}) is a run's own folder; name the one above: sweep_dir={folder.parent}")
     sweep = Sweep(folder)
@@ -99,8 +99,8 @@ def read_sweep(folder: Path) -> Sweep:
         sweep.failed.append((log.name, *_ends(log)))
     if not (sweep.finished or sweep.unfinished or sweep.unreadable or sweep.failed):
         raise ValueError(
-            f"sweep_dir (={folder}) holds no run; name the folder of a sweep: multirun/default, or what "
-            "`fae.train -m … hydra.sweep.dir=DIR` was given"
+            f"sweep_dir (={folder}) holds no run; name the folder of a sweep: multirun/default, or the "
+            "DIR of `fae.train -m … hydra.sweep.dir=DIR`"
         )
     return sweep
 
@@ -115,7 +115,7 @@ def _finished(folder: Path) -> Run:
     words = [str(word).lstrip("+~").partition("=") for word in said] if isinstance(said, list) else []
     config, images = {}, None
     if (folder / CONFIG).is_file():
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster than SafeLoader
         plain = yaml.load((folder / CONFIG).read_text(encoding="utf-8"), loader)
         if not isinstance(plain, dict):
             raise ValueError(f"{CONFIG} holds no configuration")
@@ -129,14 +129,14 @@ def _mapping(path: Path) -> Mapping[str, Any]:
     try:
         plain = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path.name} is no JSON, or not all of it ({error})") from error
+        raise ValueError(f"{path.name} is not complete JSON ({error})") from error
     if not isinstance(plain, dict):
         raise ValueError(f"{path.name} holds no dictionary")
     return plain
 
 
 def _value(name: str, value: Any) -> Any:
-    """A value that can stand in a table: a finite number where a number belongs, words otherwise, or None."""
+    """Return a value for a table: a finite number if the column holds numbers, otherwise words, or None."""
     if value is None:
         return None
     if name in NUMBERS:
@@ -147,7 +147,7 @@ def _value(name: str, value: Any) -> Any:
 
 
 def _ends(log: Path) -> tuple[str, str]:
-    """First line and last line that is not blank, each of bounded length."""
+    """Return the first line and the last line that is not blank, each of bounded length."""
     try:
         with log.open("rb") as file:
             first = file.readline(_LOG_END)

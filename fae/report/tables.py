@@ -1,4 +1,4 @@
-"""What stands in the page's tables: means, the paper's numbers beside ours, and every run with its files."""
+"""The page's tables: means, the paper's numbers beside ours, and every run with its files."""
 
 import math
 from collections.abc import Sequence
@@ -19,28 +19,28 @@ _HEADLINE = {
     "pixel_auroc": "pixel AUROC",
     "trivial_pixel_auroc": "without learning",
 } | {measure.key("pixel"): measure.title for measure in MEASURES if measure.by_region}
-_FIXED = {"trivial_image_auroc", "trivial_pixel_auroc"}  # by the images, whatever the seed
+_FIXED = {"trivial_image_auroc", "trivial_pixel_auroc"}  # the images determine these values, not the seed
 _FILES = {"curves": "curves.png", "most wrong": "most_wrong.png", "metrics": METRICS}
 
 
 class Cell(NamedTuple):
-    """What stands in a table, and where it leads to."""
+    """The text of a table's cell, and the address that it links to."""
 
     text: str
     number: bool = False
-    """To be set flush right."""
+    """Whether the text is a number, which is aligned to the right."""
     href: str = ""
 
 
 class Table(NamedTuple):
-    """Headings, whether numbers stand below them, and rows."""
+    """A table with headings, each with a flag for numbers below it, and rows."""
 
     headings: list[tuple[str, bool]]
     rows: list[list[Cell | list[Cell]]]
 
 
 def href(*parts: str) -> str:
-    """A relative address; quoted, so that no name of a folder is taken for anything else."""
+    """Return a relative address; it is quoted, because names of folders may hold special characters."""
     return "/".join(quote(part, safe="") for part in parts)
 
 
@@ -54,7 +54,7 @@ def _setting(value: Any) -> Cell:
 
 
 def summary_table(frame: pd.DataFrame, words: Sequence[str], counts: Sequence[str]) -> Table:
-    """A row a data set and setting, or a setting: some columns as they are, then the measures that are there."""
+    """Return a table with a row for each row of `frame`: the given columns, then the measures that have values."""
     shown = [name for name in _HEADLINE if frame[name].notna().any()]
     headings = [
         *((label(name) if name != "dataset" else "data set", _numeric(frame[name])) for name in words),
@@ -77,7 +77,7 @@ def _numeric(column: "pd.Series[Any]") -> bool:
 
 
 def comparison_table(summary: pd.DataFrame, settings: Sequence[str]) -> Table | None:
-    """A row a category and setting on MVTec AD, beside the paper; None where there is no such run."""
+    """Return a table of each category and setting on MVTec AD beside the paper; None if there is no such run."""
     table = compare(summary, settings)
     if table.empty:
         return None
@@ -101,7 +101,7 @@ def comparison_table(summary: pd.DataFrame, settings: Sequence[str]) -> Table | 
 
 
 def runs_table(sweep: Sweep, runs: pd.DataFrame, settings: Sequence[str]) -> Table:
-    """A row a run, with links to its files."""
+    """Return a table with one row per run, and links to the run's files."""
     shown = [name for name in _HEADLINE if runs[name].notna().any()]
     twice = {"trivial_image_auroc": "image, without learning", "trivial_pixel_auroc": "pixel, without learning"}
     headings = [

@@ -3,17 +3,17 @@ from torch import Tensor
 
 
 def damping(validation_maps: Tensor, t: float) -> Tensor:
-    """(1 − avgmap)ᵗ, the factor that damps what is high on normal images too; Bauer et al. 2022, eqs. 13, 14.
+    """Return (1 − avgmap)ᵗ, which damps pixels that are high on normal images, too; Bauer et al. 2022, eqs. 13, 14.
 
-    Paper: scale of avgmap open; here: clipped to [0, 1] as it is. Squared residuals are around 1e-3, so t
-    acts when it is large, 10 to 1000.
+    The paper leaves the scale of avgmap open. Here avgmap is clipped to [0, 1] without scaling. Squared residuals are
+    around 1e-3, so only a large t, 10 to 1000, has an effect.
 
     Args:
-        validation_maps: `(N, 1, H, W)`, smoothed maps of held-out normal images.
+        validation_maps: `(N, 1, H, W)` smoothed maps of held-out normal images.
         t: exponent, >= 0; 0 switches the damping off.
 
     Returns:
-        `(1, 1, H, W)`, in [0, 1].
+        `(1, 1, H, W)` factor in [0, 1].
 
     Raises:
         ValueError: `t` is negative.
@@ -24,17 +24,17 @@ def damping(validation_maps: Tensor, t: float) -> Tensor:
 
 
 def damping_by_others(validation_maps: Tensor, t: float) -> Tensor:
-    """The same for the held-out images themselves: each by the average of the others, as a new image would be.
+    """Return the damping factor of each held-out image, from the average map of the other held-out images.
 
-    With its own map in the average, a held-out image would be damped more than a new one, and thresholds from
+    If its own map were in the average, a held-out image would be damped more than a new image, and thresholds from
     held-out images would be too low. A single image is not damped.
 
     Args:
-        validation_maps: `(N, 1, H, W)`.
-        t: exponent, >= 0.
+        validation_maps: `(N, 1, H, W)` smoothed maps of held-out normal images.
+        t: exponent, >= 0; 0 switches the damping off.
 
     Returns:
-        `(N, 1, H, W)`, in [0, 1].
+        `(N, 1, H, W)` factors in [0, 1].
 
     Raises:
         ValueError: `t` is negative.

@@ -1,4 +1,4 @@
-"""Ways to reduce an anomaly map to one number an image; see `fae.types.ImageScore`."""
+"""Ways to reduce an anomaly map to one number per image; see `fae.types.ImageScore`."""
 
 import math
 
@@ -9,7 +9,7 @@ from fae.types import ImageScore
 
 
 class Sum:
-    """Sum over the pixels, Bauer et al. 2022, section 3.1; faint specks drown in it."""
+    """Sum over the pixels, Bauer et al. 2022, section 3.1; it hardly reacts to faint specks."""
 
     name = "sum"
     level: float | None = None
@@ -40,7 +40,7 @@ class Top:
     """Mean of the highest pixels.
 
     Args:
-        fraction: of the pixels, in (0, 1]; at least one pixel is taken.
+        fraction: share of the pixels that are averaged, in (0, 1]; at least one pixel is taken.
 
     Raises:
         ValueError: `fraction` lies outside (0, 1].
@@ -64,13 +64,14 @@ class Top:
 
 
 class Contrast:
-    """Mean of the highest pixels over the map's median: how far a defect stands out against its own image.
+    """Mean of the highest pixels divided by the map's median: how far a defect stands out in its own image.
 
-    Ours, not the paper's: the ordinary error differs from image to image with their texture, which drowns faint
-    specks in every score that compares maps as they are; large defects still raise the highest one per cent.
+    This score is ours, not the paper's. The ordinary error depends on the texture of an image, so it differs between
+    images and hides faint specks from every score that compares unscaled maps. Large defects still raise the highest
+    one per cent.
 
     Args:
-        fraction: of the pixels that count as highest, in (0, 1]; at least one pixel is taken.
+        fraction: share of the pixels that count as highest, in (0, 1]; at least one pixel is taken.
 
     Raises:
         ValueError: `fraction` lies outside (0, 1].
@@ -86,18 +87,19 @@ class Contrast:
         """Nothing to learn."""
 
     def __call__(self, anomaly_map: Tensor) -> Tensor:
-        """`(B, 1, H, W)` to `(B,)`; about 1 and more, 0 for a map of zeros."""
+        """`(B, 1, H, W)` to `(B,)`; values are about 1 or more, and 0 for a map of zeros."""
         median = anomaly_map.flatten(1).median(dim=1).values
         return self.top(anomaly_map) / median.clamp_min(1e-12)
 
 
 class Excess:
-    """Sum of what exceeds a quantile of held-out normal maps: small faint and large defects alike.
+    """Sum of the excess of pixels over a quantile of held-out normal maps; small, faint and large defects all count.
 
-    Ours, not the paper's: below the quantile lies the ordinary error that makes the plain sum blind.
+    This score is ours, not the paper's: the ordinary error, which hides defects from the plain sum, lies below the
+    quantile and does not count.
 
     Args:
-        quantile: of all pixels of the validation maps, in (0, 1].
+        quantile: quantile of all pixels of the validation maps, in (0, 1].
 
     Raises:
         ValueError: `quantile` lies outside (0, 1].
@@ -129,4 +131,4 @@ class Excess:
 
 
 IMAGE_SCORES: tuple[type[ImageScore], ...] = (Sum, Max, Top, Contrast, Excess)
-"""What every evaluation reports beside the image score of the configuration, each with its default arguments."""
+"""The scores that every evaluation reports beside the configured image score, each with its default arguments."""

@@ -7,17 +7,17 @@ from fae.types import ImageScore, Residual
 
 
 class Score:
-    """From reconstructions to anomaly maps and image scores, Bauer et al. 2022, eqs. 2, 3, 13 and 14.
+    """Turns reconstructions into anomaly maps and image scores, Bauer et al. 2022, eqs. 2, 3, 13 and 14.
 
-    It needs no network: all of it can change without retraining. `calibrate` learns `damping`, `(1, 1, H, W)` where
-    t > 0, and the image score's `level`.
+    A score needs no network: every argument can change without retraining. If t > 0, `calibrate` learns `damping`,
+    `(1, 1, H, W)`. It also learns the `level` of the image score.
 
     Args:
-        residual: compares images with their reconstructions.
-        image_score: reduces a map to one number.
+        residual: function that compares images with their reconstructions.
+        image_score: function that reduces a map to one number.
         k: odd width of the averaging filter, in pixels.
-        n: how often the filter is applied.
-        t: exponent of the validation-average damping; 0 switches it off, as for the paper's textures.
+        n: number of passes of the filter, >= 0.
+        t: exponent of the validation-average damping, >= 0; 0 switches it off, as the paper does for textures.
 
     Raises:
         ValueError: an argument is outside its domain.
@@ -45,25 +45,25 @@ class Score:
         """Learn what normal looks like from held-out normal images.
 
         Args:
-            residual: `(N, 1, H, W)`, of the held-out images.
-            content: same shape, bool; False where an image was padded.
+            residual: `(N, 1, H, W)` residuals of the held-out images.
+            content: bool tensor with the shape of `residual`; False where an image was padded.
 
         Returns:
-            same shape: the images' anomaly maps, each damped by the average of the others.
+            `(N, 1, H, W)` anomaly maps of the held-out images, each damped by the average of the other images.
         """
         maps = smooth(residual, self.k, self.n)
         return maps * self.learn(maps, content) * content
 
     def learn(self, smoothed: Tensor, content: Tensor) -> Tensor:
-        """As `calibrate`, from maps that are smoothed already.
+        """Learn what `calibrate` learns, from maps that are already smoothed.
 
         Args:
-            smoothed: `(N, 1, H, W)`, of the held-out images.
-            content: same shape, bool; False where an image was padded.
+            smoothed: `(N, 1, H, W)` smoothed residuals of the held-out images.
+            content: bool tensor with the shape of `smoothed`; False where an image was padded.
 
         Returns:
-            the factor of eq. 14 for each held-out image, by the average of the others, `(N, 1, H, W)`; where t = 0 a
-            one that stands for all, `(1, 1, 1, 1)`.
+            `(N, 1, H, W)` factors of eq. 14, for each held-out image from the average of the other images. If t = 0, a
+            single one of shape `(1, 1, 1, 1)` serves all images.
         """
         by_others = torch.ones(1, 1, 1, 1)
         if self.t > 0:
@@ -76,10 +76,10 @@ class Score:
         """Smooth and damp residuals.
 
         Args:
-            residual: `(B, 1, H, W)`.
+            residual: `(B, 1, H, W)` residuals.
 
         Returns:
-            same shape; higher means more anomalous.
+            `(B, 1, H, W)` anomaly maps; higher means more anomalous.
 
         Raises:
             RuntimeError: t > 0 and `calibrate` has not run.
@@ -96,24 +96,24 @@ def calibrate_image_score(score: ImageScore, anomaly_map: Tensor, content: Tenso
     """Let an image score learn from the maps of held-out normal images, without their padding.
 
     Args:
-        score: reduces maps to numbers.
-        anomaly_map: `(N, 1, H, W)`.
-        content: same shape, bool; False where an image was padded.
+        score: image score that learns.
+        anomaly_map: `(N, 1, H, W)` maps of the held-out normal images.
+        content: bool tensor with the shape of `anomaly_map`; False where an image was padded.
     """
     pixels = anomaly_map.numpy()[content.numpy()]  # torch would index every pixel by four numbers
     score.calibrate(torch.from_numpy(pixels).view(1, 1, 1, -1))
 
 
 def image_scores(score: ImageScore, anomaly_map: Tensor, content: Tensor) -> Tensor:
-    """Score every image by the part of its map that is no padding.
+    """Score every image by the part of its map that is not padding.
 
     Args:
-        score: reduces maps to numbers.
-        anomaly_map: `(B, 1, H, W)`.
-        content: same shape, bool; False where the image was padded.
+        score: image score, calibrated if it needs to be.
+        anomaly_map: `(B, 1, H, W)` maps.
+        content: bool tensor with the shape of `anomaly_map`; False where an image was padded.
 
     Returns:
-        `(B,)`.
+        `(B,)` scores; higher means more anomalous.
     """
     if content.all():
         return score(anomaly_map)

@@ -6,7 +6,7 @@ def check_smoothing(k: int, n: int) -> None:
     """Check the filter width and the number of passes.
 
     Raises:
-        ValueError: `k` is even or below 1, `n` is negative, or one of them is no whole number.
+        ValueError: `k` is even or below 1, `n` is negative, or `k` or `n` is not a whole number.
     """
     for name, value in (("k", k), ("n", n)):
         if not isinstance(value, int):
@@ -18,18 +18,18 @@ def check_smoothing(k: int, n: int) -> None:
 
 
 def smooth(residual: Tensor, k: int, n: int) -> Tensor:
-    """Gₖⁿ: average over k×k pixels, n times; Bauer et al. 2022, eq. 3.
+    """Average over k×k pixels, n times: Gₖⁿ of Bauer et al. 2022, eq. 3.
 
-    Paper: border open; here: near the border the average runs over the pixels inside the image, because
-    zeros beyond it would hide defects there.
+    The paper leaves the border open. Here the average near the border runs over the pixels inside the image, because
+    zeros outside the image would hide defects at its border.
 
     Args:
-        residual: `(B, 1, H, W)`.
-        k: odd width of the filter in pixels; may exceed the image.
+        residual: `(B, 1, H, W)` residuals.
+        k: odd width of the filter in pixels; it may exceed the size of the image.
         n: number of passes; 0 is the identity.
 
     Returns:
-        same shape.
+        smoothed residuals with the shape of `residual`.
 
     Examples:
         >>> import torch

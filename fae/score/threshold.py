@@ -1,4 +1,4 @@
-"""Thresholds without defects: from the scores of held-out normal images alone, for a stated rate of false alarms."""
+"""Thresholds for a stated rate of false alarms, from held-out normal images alone; no defect is needed."""
 
 import math
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
-_IMAGES = 10  # fewer say nothing of how images differ
+_IMAGES = 10  # fewer images do not show how much images differ
 
 
 class TooFewNormalsError(ValueError):
-    """The rate asked for cannot be told from so few normal images; the message says how many it needs."""
+    """The normal images are too few for the requested rate; the message says how many are needed."""
 
 
 class Threshold(NamedTuple):
@@ -22,18 +22,18 @@ class Threshold(NamedTuple):
 
     value: float
     interval: tuple[float, float] | None
-    """Between which the true rate of false alarms lies, with the confidence asked for; None where it cannot be said."""
+    """Bounds of the true rate of false alarms at the requested confidence; None if they cannot be determined."""
     normals: int
-    """How many normal images it comes from."""
+    """The number of normal images that the threshold comes from."""
 
 
 class Thresholds:
-    """Finds the thresholds that keep to a rate of false alarms.
+    """Finds thresholds that keep to a rate of false alarms.
 
     Args:
         image_rate: share of normal images that may be called anomalous, in (0, 1).
-        pixel_rate: share of the pixels of normal images that may be, in (0, 1).
-        confidence: of the intervals, in (0, 1).
+        pixel_rate: share of the pixels of normal images that may be called anomalous, in (0, 1).
+        confidence: confidence level of the intervals, in (0, 1).
 
     Raises:
         ValueError: an argument lies outside its domain.
@@ -46,16 +46,16 @@ class Thresholds:
         self.image_rate, self.pixel_rate, self.confidence = image_rate, pixel_rate, confidence
 
     def image(self, score: NDArray[np.float32]) -> Threshold:
-        """Find the threshold for images: of n scores all but the `⌊rate · (n + 1)⌋ - 1` highest lie at or below it.
+        """Find the threshold for images: all but the `⌊rate · (n + 1)⌋ - 1` highest of n scores lie at or below it.
 
-        If the next normal image is exchangeable with these n, it exceeds the j-th highest of them with a probability
-        that is distributed as Beta(j, n + 1 - j), of mean j / (n + 1) (Wilks 1941; split conformal prediction).
+        If the next normal image is exchangeable with these n images, the probability that its score exceeds the j-th
+        highest score follows Beta(j, n + 1 - j), whose mean is j / (n + 1) (Wilks 1941; split conformal prediction).
 
         Args:
-            score: `(n,)`, of normal images that took no part in training.
+            score: `(n,)` scores of normal images that took no part in training.
 
         Raises:
-            TooFewNormalsError: fewer than 1 / rate - 1 images.
+            TooFewNormalsError: there are fewer than 1 / rate - 1 images.
 
         Examples:
             >>> found = Thresholds(image_rate=0.05).image(np.arange(40, dtype=np.float32))
@@ -79,16 +79,16 @@ class Thresholds:
         """Find the threshold for pixels.
 
         Args:
-            anomaly_map: `(n, 1, H, W)`, of normal images that took no part in training.
-            content: same shape, bool; False where an image was padded.
+            anomaly_map: `(n, 1, H, W)` maps of normal images that took no part in training.
+            content: bool tensor with the shape of `anomaly_map`; False where an image was padded.
 
         Returns:
-            an approximate interval by Student's t: the pixels of an image depend on each other, so that an image is a
-            draw, its share of pixels above the threshold of all others. None for fewer than ten images, as two that
-            are alike say nothing of a third.
+            the threshold, with an approximate interval by Student's t. The pixels of an image depend on each other, so
+            one image is one sample: its share of pixels above the threshold that all other images give. The interval
+            is None for fewer than ten images, because a few images that happen to be alike say nothing of the next.
 
         Raises:
-            TooFewNormalsError: fewer than two images, or fewer than 1 / rate pixels.
+            TooFewNormalsError: there are fewer than two images, or fewer than 1 / rate pixels.
         """
         count, size = len(anomaly_map), int(content.sum())
         above = math.floor(self.pixel_rate * size + 1e-9)
@@ -98,7 +98,7 @@ class Thresholds:
                 f"pixel_rate (={self.pixel_rate}) needs at least {needed} held-out normal images, there are {count}; "
                 "hold out more, calibrate on images of their own or over folds, or ask for a larger rate"
             )
-        # numpy, because torch would index every pixel by four numbers, which is eight times the maps.
+        # NumPy, because torch would index every pixel by four numbers, which take eight times the memory of the maps.
         pixels = anomaly_map.numpy()[content.numpy()]
         value = self._quantile(pixels)
         if count < _IMAGES:
@@ -113,7 +113,7 @@ class Thresholds:
         return Threshold(value, (max(0.0, mean - float(half)), min(1.0, mean + float(half))), count)
 
     def _levels_of_others(self, pixels: NDArray[np.float32], sizes: NDArray[np.int64]) -> Iterator[float]:
-        """For each image the threshold of all others, from the highest pixels of all, which are sorted once."""
+        """Yield for each image the threshold of all other images; the highest pixels of all images are sorted once."""
         size = int(sizes.sum())
         enough = min(size, math.floor(self.pixel_rate * size + 1e-9) + 1 + int(sizes.max()))
         (places,) = np.nonzero(pixels >= np.partition(pixels, size - enough)[size - enough])
@@ -129,6 +129,6 @@ class Thresholds:
 
 
 def exceeding(value: NDArray[np.float32] | Tensor, threshold: float | None) -> float | None:
-    """Share of values above a threshold; None where one or the other is missing."""
+    """Return the share of values above a threshold; None if there is no value or no threshold."""
     above = torch.as_tensor(value) > (math.inf if threshold is None else threshold)
     return None if threshold is None or above.numel() == 0 else float(above.double().mean())

@@ -137,7 +137,7 @@ def test_real_and_synthetic_are_never_averaged(tmp_path: Path) -> None:
     for section, (own, other) in {"real": ("0.750", "0.250"), "synthetic": ("0.250", "0.750")}.items():
         assert {cell.split(" ± ")[0] for cell in cells[section]} >= {own}
         assert not any(cell.startswith((other, "0.5")) and cell not in ("0.550", "0.5") for cell in cells[section])
-    assert page.count("averaged with none") == 1
+    assert page.count("averaged with numbers of real images") == 1
     runs, settings = tabulate(read_sweep(tmp_path).finished)
     for plot in plots(runs, settings):
         for trace in plot.figure.data:
@@ -270,7 +270,7 @@ def test_a_sweep_without_a_finished_run_has_a_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("sweep_dir=nowhere", "sweep_dir (=nowhere) is no folder; name that of a sweep"),
+        ("sweep_dir=nowhere", "sweep_dir (=nowhere) is no folder; name the folder of a sweep"),
         ("sweep_dir=bare", "sweep_dir (=bare) holds no run; name the folder of a sweep: multirun"),
         ("sweep_dir=sweep/run", "sweep_dir (=sweep/run) is a run's own folder; name the one above: sweep_dir=sweep"),
         ("sweepdir=sweep", "unknown key sweepdir; did you mean 'sweep_dir'?"),

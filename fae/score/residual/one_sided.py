@@ -9,13 +9,13 @@ _SIGNS = {"darker": -1, "brighter": 1}
 class OneSided:
     """Eq. 2 where the image is darker, or brighter, than its reconstruction: for defects whose sign is known.
 
-    Paper: both signs count; here: one, because bright grain that no network returns is then no anomaly. First the
-    median of the difference is subtracted from each channel: a shift of the whole image is no defect. With half of the
-    pixels left at any brightness, maps and their medians stay comparable. By amplify, too, dark damage comes back
-    brighter.
+    In the paper both signs count. Here one sign counts, so that bright grain, which no network reproduces, is not an
+    anomaly. First the median of the difference is subtracted from each channel, because a shift of the whole image is
+    not a defect. Half of the pixels then remain at any brightness, which keeps maps and their medians comparable.
+    The amplify objective, too, reconstructs dark damage brighter than it is.
 
     Args:
-        side: "darker" or "brighter".
+        side: sign of the difference that counts: the image is "darker" or "brighter" than its reconstruction.
 
     Raises:
         ValueError: there is no such side.
@@ -36,11 +36,11 @@ class OneSided:
         """Compare images.
 
         Args:
-            image: `(B, C, H, W)`, intensities in [0, 1].
-            reconstruction: same shape and range.
+            image: `(B, C, H, W)` images, intensities in [0, 1].
+            reconstruction: `(B, C, H, W)` reconstructions, intensities in [0, 1].
 
         Returns:
-            `(B, 1, H, W)`, >= 0; higher means more anomalous.
+            `(B, 1, H, W)` residuals >= 0; higher means more anomalous.
 
         Raises:
             ValueError: the shapes differ.
@@ -48,6 +48,7 @@ class OneSided:
         check_shapes(image, reconstruction)
         difference = _SIGNS[self.name] * (image - reconstruction)
         planes = difference.flatten(0, 1)
-        offset = torch.stack([plane.median() for plane in planes])  # along a dimension CUDA's is not deterministic
+        # Each plane is reduced by itself, because CUDA's median along a dimension is not deterministic.
+        offset = torch.stack([plane.median() for plane in planes])
         offset = offset.view(*difference.shape[:2], 1, 1)
         return (difference - offset).clamp_min(0).square().mean(dim=1, keepdim=True)

@@ -19,11 +19,11 @@ class Squared:
         """Compare images.
 
         Args:
-            image: `(B, C, H, W)`, intensities in [0, 1].
-            reconstruction: same shape and range.
+            image: `(B, C, H, W)` images, intensities in [0, 1].
+            reconstruction: `(B, C, H, W)` reconstructions, intensities in [0, 1].
 
         Returns:
-            `(B, 1, H, W)`, >= 0; higher means more anomalous.
+            `(B, 1, H, W)` residuals >= 0; higher means more anomalous.
 
         Raises:
             ValueError: the shapes differ.

@@ -3,13 +3,13 @@ from torch import Tensor
 
 from fae.score.residual.shapes import check_shapes
 
-_WINDOW = 11  # px, and a deviation of 1.5 px: as in Wang et al. 2004
+_WINDOW = 11  # px, with a standard deviation of 1.5 px, as in Wang et al. 2004
 
 
 class Dissimilarity:
     """1 − SSIM, the alternative to eq. 2 that Bauer et al. 2022, section 4.1, use for some categories.
 
-    The channels' similarities are averaged. Values above 1, of an inverted structure, stay.
+    The similarity is averaged over the channels. An inverted structure gives values above 1, which are kept.
 
     Examples:
         >>> import torch
@@ -24,11 +24,11 @@ class Dissimilarity:
         """Compare images.
 
         Args:
-            image: `(B, C, H, W)`, intensities in [0, 1].
-            reconstruction: same shape and range.
+            image: `(B, C, H, W)` images, intensities in [0, 1].
+            reconstruction: `(B, C, H, W)` reconstructions, intensities in [0, 1].
 
         Returns:
-            `(B, 1, H, W)`, in [0, 2]; higher means more anomalous.
+            `(B, 1, H, W)` residuals in [0, 2]; higher means more anomalous.
 
         Raises:
             ValueError: the shapes differ.
