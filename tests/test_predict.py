@@ -101,7 +101,8 @@ def test_what_is_no_image_is_refused(run_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is no run of fae.train"):
         fae.load(tmp_path)
     with pytest.raises(
-        FileNotFoundError, match=r"no .*other.pt; python -m fae.evaluate run_dir=.* name=again writes one"
+        FileNotFoundError,
+        match=r"other.pt does not exist; `python -m fae.evaluate run_dir=.* name=again` writes a new one",
     ):
         fae.load(run_dir, evaluation="other")
 
@@ -224,7 +225,7 @@ def test_pictures_stay_in_the_output(run_dir: Path, tmp_path: Path, monkeypatch:
     written = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.tiff"))
     assert written == ["maps/here/x.png.tiff", "maps/there/deep/x.png.tiff"]
     assert not list((tmp_path / "there").rglob("*.tiff"))
-    with pytest.raises(ValueError, match=r"holds predictions made otherwise \(root\)"):
+    with pytest.raises(ValueError, match=r"holds predictions with other settings \(root\)"):
         predict(compose_predict(*arguments, f"input={there}"))
     for wrong in ("input=null", "input=[]"):
         with pytest.raises(ValueError, match="input must name a file, a folder or a glob"):
@@ -238,7 +239,7 @@ def test_thresholds_of_resized_images_do_not_hold_for_native_ones(
     assert fae.load(run_dir, size="native").image_threshold is None
     good = run_dir.parent / "tiny" / "test" / "good"
     predict(compose_predict(f"run_dir={run_dir}", f"input={good}", f"output={tmp_path / 'o'}", "size=native"))
-    assert "do not hold with size=native" in capsys.readouterr().out
+    assert "does not hold with size=native" in capsys.readouterr().out
     with pytest.raises(ValueError, match=r"device \(=toaster\) cannot be used here"):
         fae.load(run_dir, device="toaster")
 
@@ -272,7 +273,7 @@ def test_it_goes_on_where_it_was_killed(run_dir: Path, tmp_path: Path, forked: F
     predict(compose_predict(*arguments))
     assert len(rows(output)) == 301
     assert (output / "maps" / "000.png.tiff").stat().st_mtime_ns == stamp
-    with pytest.raises(ValueError, match=r"holds predictions made otherwise \(threshold, thresholds\)"):
+    with pytest.raises(ValueError, match=r"holds predictions with other settings \(threshold, thresholds\)"):
         predict(compose_predict(*arguments, "threshold.image=0.5"))
     with pytest.raises(ValueError, match="holds other files and no predictions"):
         predict(compose_predict(f"run_dir={run_dir}", f"input={folder}", f"output={run_dir.parent / 'tiny'}"))
