@@ -6,7 +6,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# This comes before any import of matplotlib, e.g. by torchmetrics: it would write its cache of fonts elsewhere.
+# This precedes any import of matplotlib, e.g. by torchmetrics: matplotlib would cache its fonts elsewhere.
 os.environ.setdefault(
     "MPLCONFIGDIR", str(Path(os.environ.get("FAE_CACHE_DIR", Path.home() / ".cache" / "fae")) / "matplotlib")
 )

@@ -134,8 +134,8 @@ def load(
         run_dir: path of the run's folder.
         evaluation: name of an evaluation by `fae.evaluate`, whose k, n, t and thresholds are used; None takes the
             run's own.
-        size: "run", which brings images to the size of training and maps back, or "native", which takes images as
-            they are.
+        size: "run", which brings an image to the size of training and its map back, or "native", which takes images
+            as they are.
         tile: side of a tile in px, a multiple of 8. Tiles bound the memory of large images, see `fae.model.tiled`;
             None takes whole images at once.
         overlap: overlap of neighbouring tiles in px, a multiple of 8. With it the whole network runs on each tile,

@@ -84,7 +84,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
             detector.unlink(missing_ok=True)
         path = write_evaluation(folder, name, finished)
     metrics = finished.metrics
-    print(f"{summary(metrics)}\nresults in {path}", flush=True)
+    print(f"{summary(metrics)}\nThe results are in {path}", flush=True)
     return metrics
 
 
@@ -101,11 +101,13 @@ def _check(cfg: DictConfig) -> None:
         return
     if len(cfg.ensemble) < 2 or Path(cfg.run_dir).resolve() not in {Path(name).resolve() for name in cfg.ensemble}:
         raise ValueError(
-            f"ensemble (={list(cfg.ensemble)}) must name two runs or more, and run_dir (={cfg.run_dir}) must be one"
+            f"ensemble (={list(cfg.ensemble)}) must name two runs or more, and run_dir (={cfg.run_dir}) must be one "
+            "of them"
         )
     if cfg.grid is not None or calibrated:
         raise ValueError(
-            "ensemble goes with neither grid nor calibration, which concern a single run; leave out ensemble, or both"
+            "ensemble goes with neither grid nor calibration, which concern a single run; leave out ensemble, or grid "
+            "and calibration"
         )
 
 

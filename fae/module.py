@@ -26,7 +26,7 @@ class Prediction(NamedTuple):
 
 
 class AnomalyAutoencoder(lightning.LightningModule):
-    """Connects model, objective and optimiser; it holds no idea of its own.
+    """Connects model, objective and optimiser, and logs; it holds no idea of its own.
 
     Args:
         model: network from `(B, 3, H, W)` to `(B, 3, H, W)`, both in [0, 1].

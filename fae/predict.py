@@ -42,7 +42,7 @@ class Row(NamedTuple):
     """The number of the image's own pixels that lie above the threshold."""
     regions: int | None = None
     left: int | None = None
-    """The left edge of the largest region's box, in px; the next three values are its other measures."""
+    """The left edge of the largest region's box, in px; its top edge, width and height follow."""
     top: int | None = None
     width: int | None = None
     height: int | None = None
@@ -88,7 +88,7 @@ def predict(cfg: DictConfig) -> int:
                 writer.writerow(["" if value is None else value for value in row])
                 file.flush()
         bad = sum(done[str(path)] for path in files)
-    print(f"{len(files)} image(s), {bad} of them could not be scored; results in {output / _TABLE}", flush=True)
+    print(f"{len(files)} image(s), {bad} of them could not be scored; the results are in {output / _TABLE}", flush=True)
     return bad
 
 

@@ -90,8 +90,8 @@ def _train(
         raise ValueError(f"watching needs a single process; trainer.devices (={cfg.trainer.devices}) starts several")
     if trainer.world_size > 1 and launched(trainer):
         if not named:
-            raise ValueError("run_dir (=None) must be given if torchrun or srun starts processes: they share it")
-        # This comes before anything can fail in a process: the processes that wait for it then learn of its end.
+            raise ValueError("run_dir (=None) must be given if torchrun or srun starts processes, which share it")
+        # This comes before anything can fail in one process: if it ends, the processes that wait for it learn of it.
         trainer.strategy.setup_environment()
     if not trainer.is_global_zero:  # the first process judges the folder, and may already be writing into it
         if (run_dir / METRICS).is_file():
@@ -153,7 +153,7 @@ def _train(
         write_detector(run_dir / DETECTOR, cfg, run_dir, score, maps, finished.result)
         write_run(run_dir, finished, test.reconstruction, data, cfg.pictures, logger, cfg.logger.log_model)
     metrics = finished.metrics
-    print(f"{summary(metrics)}\n{metrics['seconds']:.0f} s of training; results in {run_dir}", flush=True)
+    print(f"{summary(metrics)}\n{metrics['seconds']:.0f} s of training; the results are in {run_dir}", flush=True)
     return metrics
 
 

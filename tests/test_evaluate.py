@@ -291,7 +291,7 @@ def test_what_does_not_go_together_is_refused(run_dir: Path) -> None:
         ((both, *GRID), "ensemble goes with neither grid nor calibration"),
         ((both, "calibration.root=a"), "ensemble goes with neither grid nor calibration"),
         (("ensemble=[]",), r"ensemble \(=\[\]\) must name two runs or more"),
-        (("ensemble=[a,b]",), r"must name two runs or more, and run_dir \(=.*\) must be one"),
+        (("ensemble=[a,b]",), r"must name two runs or more, and run_dir \(=.*\) must be one of them"),
     ):
         with pytest.raises(ValueError, match=message):
             evaluate(compose_evaluate(f"run_dir={run_dir}", *wrong))

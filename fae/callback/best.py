@@ -10,8 +10,8 @@ from fae.callback.stage import in_last_stage
 class BestCheckpoint(ModelCheckpoint):
     """Keeps the best weights of the last crop stage, and remembers its best value if the run's folder is moved.
 
-    In earlier stages the network has not seen whole images. Its value on whole held-out images can then be the lowest
-    of the run although the network reproduces little but the mean colour.
+    In earlier stages the network has not seen whole images. The monitored value on whole held-out images can then
+    be the lowest of the run although the network reproduces little but the mean colour.
     """
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:

@@ -20,7 +20,7 @@ class Reconstructions(Callback):
     disabled.
 
     Args:
-        images: number of images that are taken from the first batch, >= 1.
+        images: number of images to show, taken from the first batch, >= 1.
         every_n_validations: number of validations from one picture to the next, >= 1.
 
     Raises:

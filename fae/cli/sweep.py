@@ -99,7 +99,7 @@ def sweeping() -> Iterator[None]:
             "the command to go on, with a smaller hydra.launcher.n_jobs if memory is short"
         )
     except KeyboardInterrupt:
-        print("\nstopped; repeat the command to go on", flush=True)
+        print("\nThe sweep was stopped; repeat the command to go on", flush=True)
         sys.exit(128 + signal.SIGINT)
     finally:
         _release()

@@ -16,7 +16,7 @@ def keep_freed_memory() -> bool:
     process, libraries included. In threads other than the main one it concerns only blocks of up to 64 MiB.
 
     Returns:
-        True if the C library is glibc and accepts the setting; other libraries stay unchanged.
+        True if the C library is glibc and accepts the setting; with other libraries nothing changes.
     """
     if not _is_glibc():
         return False

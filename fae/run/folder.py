@@ -180,7 +180,7 @@ def claim(
 
 @contextmanager
 def trained_alike(sweep: Path, run_dir: Path, cfg: DictConfig, index: Index) -> Iterator[Path | None]:
-    """Find a finished run of a sweep that differs from a new run only in scoring, so that it already has the weights.
+    """Find a finished run of a sweep that differs from a new run only in scoring, so that it has the new run's weights.
 
     If there is none yet, any other process that looks for the same weights waits until this block ends.
     """

@@ -6,8 +6,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-# These keys say where a run lies, how it is shown, and whether a GPU's kernels are compiled. Compiled kernels round in
-# another way, and metrics.json says whether they were used. A run may be resumed with other values of these keys.
+# These keys say where a run lies, how it is shown, and whether a GPU's kernels are compiled. Compiled kernels round
+# differently, and metrics.json says whether they were used. A run may be resumed with other values of these keys.
 _PRESENTATION = (
     *("run_dir", "cache_dir", "logger", "tags", "pictures"),
     *("callback.progress", "callback.learning_rate", "callback.finite", "callback.last", "callback.best.dirpath"),
@@ -60,7 +60,7 @@ def config_hash(cfg: DictConfig, fingerprint: str) -> str:
 
 
 def training_hash(cfg: DictConfig, fingerprint: str) -> str:
-    """Return a hash like `config_hash` of what determines the weights: k, n, t and thresholds, e.g., are left out."""
+    """Return a hash like `config_hash`, but of what determines the weights: without k, n, t and thresholds."""
     return _digest(_without(identity(resolved(cfg)), _SCORING) | {"data": fingerprint})
 
 
