@@ -6,14 +6,14 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# Before anything imports matplotlib (torchmetrics does), which would write its cache of fonts elsewhere.
+# This precedes any import of matplotlib, e.g. by torchmetrics: matplotlib would cache its fonts elsewhere.
 os.environ.setdefault(
     "MPLCONFIGDIR", str(Path(os.environ.get("FAE_CACHE_DIR", Path.home() / ".cache" / "fae")) / "matplotlib")
 )
 
 
 def __getattr__(name: str) -> Any:
-    """`fae.load`, which takes seconds to import, only where it is asked for."""
+    """Import `fae.load` only when it is asked for: the import takes seconds."""
     if name == "load":
         from fae.detector import load
 

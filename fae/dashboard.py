@@ -1,4 +1,4 @@
-"""`python -m fae.dashboard`: a W&B workspace for sweeps: λ, k and n, categories, heatmaps, learning curves."""
+"""`python -m fae.dashboard`: build a W&B workspace for sweeps: λ, k and n, categories, heatmaps, learning curves."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 def dashboard(cfg: DictConfig) -> "Workspace":
-    """Build the workspace and save it, or show what would be saved, and how.
+    """Build the workspace and save it, or show its content and the command that saves it.
 
     Args:
-        cfg: composed from conf/dashboard.yaml.
+        cfg: configuration composed from conf/dashboard.yaml.
 
     Raises:
         MissingExtraError: the extra `dashboard` is not installed.
-        ValueError: saving is asked for and there is no key.
-        OSError: W&B cannot be reached, or refuses.
+        ValueError: `save` is true and there is no key.
+        OSError: W&B cannot be reached, or refuses to save.
     """
     with extra("dashboard"):
         from fae.tracking.workspace import keys, title, workspace
@@ -52,7 +52,7 @@ def dashboard(cfg: DictConfig) -> "Workspace":
 
 
 def _show(sections: Mapping[str, Mapping[str, Sequence[str]]], cfg: DictConfig) -> None:
-    """Print the keys that each panel of each section shows, by their titles."""
+    """Print the keys that each panel of each section shows, under the titles of section and panel."""
     place = f"{cfg.entity or '<you>'}/{cfg.project}"
     tree = Tree(f"[bold]{escape(cfg.name)}[/], a workspace of {escape(place)}")
     for section, panels in sections.items():
@@ -68,8 +68,8 @@ def _show(sections: Mapping[str, Mapping[str, Sequence[str]]], cfg: DictConfig) 
     console = Console()
     console.print(tree)
     console.print(
-        "\nNothing is saved yet. Send offline runs with `wandb sync`; then, with a key from `wandb login` or in "
-        f"WANDB_API_KEY:\n  {shlex.join(['python', '-m', 'fae.dashboard', *words])}",
+        "\nNothing is saved yet. Send offline runs with `wandb sync`. Then get a key with `wandb login`, or set "
+        f"WANDB_API_KEY, and run:\n  {shlex.join(['python', '-m', 'fae.dashboard', *words])}",
         markup=False,
         highlight=False,
         soft_wrap=True,

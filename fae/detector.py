@@ -1,4 +1,4 @@
-"""A finished run as a detector: an image in; map, score and decision out. Needs neither its data set nor a trainer."""
+"""A finished run as a detector: it turns an image into map, score and decision, without data set and trainer."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,32 +25,34 @@ SIZES = ("run", "native")
 
 
 class Detection(NamedTuple):
-    """What a detector says of one image."""
+    """The result of a detector for one image."""
 
     anomaly_map: NDArray[np.float32]
-    """`(H, W)`, in the image's own pixels; higher means more anomalous."""
+    """`(H, W)` map in the image's own pixels; higher means more anomalous."""
     score: float
     anomalous: bool | None
-    """Whether the score exceeds the threshold; None where there is no threshold."""
+    """Whether the score exceeds the threshold for images; None if there is no threshold."""
     mask: NDArray[np.bool_] | None
-    """`(H, W)`, where the map exceeds the threshold for pixels; None where there is none."""
+    """`(H, W)` mask, True where the map exceeds the threshold for pixels; None if there is no threshold."""
 
 
 class Detector:
-    """Scores single images as the run that it comes from scored its test images.
+    """Scores single images like the run that it comes from scored its test images.
 
     Args:
-        reconstruct: `(1, 3, H, W)` in [0, 1] to the same, at any size.
-        score: calibrated.
-        image_size: `(height, width)` that the run's images were brought to.
-        aspect: how; None where they were used as they are.
-        thresholds: of images and of pixels; None decides nothing, nor does "native" where training resized.
-        colour_limit: value of the brightest colour in pictures.
-        identity: sixteen hexadecimal digits of all that it was loaded from.
-        size: "run" brings images to the run's size; "native" takes them as they are.
+        reconstruct: function from an image `(1, 3, H, W)` in [0, 1] to its reconstruction, which has the same shape
+            and range; it must accept any size.
+        score: calibrated score.
+        image_size: `(height, width)` in pixels that the run's images were brought to.
+        aspect: way in which the run's images were resized, see `fae.data.fit.fit`; None if they kept their size.
+        thresholds: thresholds for image scores and for pixels. There is no decision if a threshold is None, or if
+            `size` is "native" and the run's images were resized.
+        colour_limit: map value of the brightest colour in pictures.
+        identity: sixteen hexadecimal digits of all that the detector was loaded from.
+        size: "run", which brings images to the run's size, or "native", which takes them as they are.
 
     Raises:
-        ValueError: there is no such size, or the score holds an average map and cannot be native.
+        ValueError: `size` is unknown, or it is "native" although the score holds an average map.
     """
 
     def __init__(
@@ -65,16 +67,16 @@ class Detector:
         size: str = "run",
     ) -> None:
         if size not in SIZES:
-            raise ValueError(f"size (={size!r}) must be run, as in training, or native, the images' own")
+            raise ValueError(f"size (={size!r}) must be run, the size of training, or native, the image's own size")
         if size == "native" and score.damping is not None:
             raise ValueError(
-                f"size (={size}) needs score.t = 0 (it is {score.t:g}), as the average map has the run's size; "
+                f"size (={size}) needs score.t = 0 (it is {score.t:g}), because the average map has the run's size; "
                 "evaluate the run with score.t=0 and name that evaluation"
             )
         self.reconstruct, self.score, self.image_size = reconstruct, score, image_size
         self.aspect, self.size, self.colour_limit = aspect, size, colour_limit
         self.identity = identity
-        # Maps and sums of larger images are others: thresholds hold at the scale that they were found at.
+        # Another scale changes maps and their sums: thresholds only hold at the scale at which they were found.
         self.rescaled = size == "native" and aspect is not None
         self.image_threshold, self.pixel_threshold = (None, None) if self.rescaled else thresholds
 
@@ -82,10 +84,10 @@ class Detector:
         """Score one image.
 
         Args:
-            image: a file, or uint8 `(H, W, 3)` RGB or `(H, W)` grey.
+            image: path of an image file, or uint8 array `(H, W, 3)` in RGB or `(H, W)` in grey.
 
         Raises:
-            ValueError: the file is no image, the array has another shape or type, or the map holds NaN.
+            ValueError: the file is no image, the image has an unsuitable shape, size or type, or the map holds NaN.
         """
         pixels = read_image(Path(image)) if isinstance(image, str | Path) else _as_rgb(image)
         fitted, content = self._fit(pixels)
@@ -111,8 +113,9 @@ class Detector:
             return pixels, (height, width)
         if self.aspect is None and (height, width) != self.image_size:
             raise ValueError(
-                f"the image has {height}×{width} pixels, those of training {self.image_size[0]}×{self.image_size[1]} "
-                "as they are; bring it to that scale, or use size=native if its pixels are as large as theirs"
+                f"the image has {height}×{width} pixels, but the images of training have {self.image_size[0]}×"
+                f"{self.image_size[1]} and were not resized; bring the image to that size, or use size=native if its "
+                "pixels have the scale of the training images"
             )
         return fit(pixels, self.image_size, self.aspect or "stretch")
 
@@ -128,16 +131,20 @@ def load(
     """Load a finished run as a detector.
 
     Args:
-        run_dir: the run's folder.
-        evaluation: the name of one that `fae.evaluate` wrote, for its k, n, t and thresholds; None: the run's own.
-        size: "run" brings images to the size of training and the map back; "native" takes them as they are.
-        tile: px, a multiple of 8; bounds the memory of large images, see `fae.model.tiled`; None: whole images at once.
-        overlap: px, a multiple of 8; the whole network on overlapping tiles, which is not exact; None: exact tiles.
-        device: "auto", "cpu", "cuda", …
+        run_dir: path of the run's folder.
+        evaluation: name of an evaluation by `fae.evaluate`, whose k, n, t and thresholds are used; None takes the
+            run's own.
+        size: "run", which brings an image to the size of training and its map back, or "native", which takes images
+            as they are.
+        tile: side of a tile in px, a multiple of 8. Tiles bound the memory of large images, see `fae.model.tiled`;
+            None takes whole images at once.
+        overlap: overlap of neighbouring tiles in px, a multiple of 8. With it the whole network runs on each tile,
+            which is not exact; None makes exact tiles.
+        device: PyTorch device, such as "cpu" or "cuda"; "auto" takes CUDA if it is available.
 
     Raises:
-        ValueError: the folder holds no finished run, or one of another version; a value is wrong.
-        FileNotFoundError: there is no such evaluation.
+        ValueError: the folder holds no finished run, or a run of another version, or an argument is wrong.
+        FileNotFoundError: the evaluation or the checkpoint does not exist.
     """
     folder = Path(run_dir)
     cfg = finished_config(folder)
@@ -152,9 +159,11 @@ def load(
     place = _place(device)
     network.to(place)
     if tile is None and overlap is not None:
-        raise ValueError(f"overlap (={overlap}) needs tile, the side of a tile; or leave both out")
+        raise ValueError(f"overlap (={overlap}) needs tile, the side of a tile; set both, or none")
     if tile is not None and overlap is None and not isinstance(network, SDCAutoencoder):
-        raise ValueError(f"tile (={tile}) is exact for the SDC autoencoder alone; set overlap as well")
+        raise ValueError(
+            f"tile (={tile}) is exact only for the SDC autoencoder; for other networks, set overlap as well"
+        )
     half = str(cfg.trainer.precision).startswith("bf16")
 
     def reconstruct(image: Tensor) -> Tensor:
@@ -190,7 +199,9 @@ def _place(device: str) -> torch.device:
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device (={device}) cannot be used here; use cpu, or cuda where there is one") from error
+        raise ValueError(
+            f"device (={device}) cannot be used here; use cpu, or cuda if there is a CUDA device"
+        ) from error
 
 
 def _as_rgb(image: Array) -> Array:

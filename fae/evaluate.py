@@ -1,4 +1,4 @@
-"""`python -m fae.evaluate`: score finished runs again, by other k, n, t, residuals, image scores or thresholds."""
+"""`python -m fae.evaluate`: score finished runs again, with other k, n, t, residuals, image scores or thresholds."""
 
 import hashlib
 import math
@@ -25,15 +25,17 @@ SELECTIONS = ("validation", "oracle")
 
 
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
-    """Score a finished run; with nothing changed, on the same machine and versions, its own numbers again, exactly.
+    """Score a finished run again.
+
+    If nothing is changed, the same machine and versions give exactly the run's own numbers.
 
     The network runs once for each kind of residual, see `fae.evaluation.finished_run`.
 
     Args:
-        cfg: composed from conf/evaluate.yaml.
+        cfg: configuration composed from conf/evaluate.yaml.
 
     Returns:
-        what `<run_dir>/evaluation/<name>.json` holds; metrics.json stays as it is.
+        the content of `<run_dir>/evaluation/<name>.json`; metrics.json stays as it is.
 
     Raises:
         ValueError: `run_dir` holds no finished run, the images are not its images, or a value is wrong.
@@ -42,7 +44,9 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """
     run_dir = Path(cfg.run_dir)
     if cfg.name is not None and Path(cfg.name).name != cfg.name:
-        raise ValueError(f"name (={cfg.name}) must be a file's name, without a folder: it goes to {run_dir / FOLDER}")
+        raise ValueError(
+            f"name (={cfg.name}) must be a file's name without a folder: the file goes to {run_dir / FOLDER}"
+        )
     _check(cfg)
     run = Scored.open(run_dir, cfg)
     folder = run_dir / FOLDER
@@ -80,31 +84,35 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
             detector.unlink(missing_ok=True)
         path = write_evaluation(folder, name, finished)
     metrics = finished.metrics
-    print(f"{summary(metrics)}\nresults in {path}", flush=True)
+    print(f"{summary(metrics)}\nThe results are in {path}", flush=True)
     return metrics
 
 
 def _check(cfg: DictConfig) -> None:
-    """Refuse keys that do not go together."""
+    """Refuse keys that cannot be combined."""
     calibrated = cfg.calibration.root is not None or cfg.calibration.runs is not None
     if cfg.select is not None and (cfg.select not in SELECTIONS or cfg.grid is None):
         raise ValueError(f"select (={cfg.select}) must be one of {', '.join(SELECTIONS)}, and needs grid=default")
     if cfg.calibration.root is not None and cfg.calibration.runs is not None:
-        raise ValueError("calibration.root and calibration.runs exclude each other; name one of them")
+        raise ValueError("calibration.root and calibration.runs exclude each other; set only one of them")
     if cfg.calibration.runs is not None and not cfg.calibration.runs:
         raise ValueError("calibration.runs (=[]) must name the runs of all folds")
     if cfg.ensemble is None:
         return
     if len(cfg.ensemble) < 2 or Path(cfg.run_dir).resolve() not in {Path(name).resolve() for name in cfg.ensemble}:
         raise ValueError(
-            f"ensemble (={list(cfg.ensemble)}) must name two runs or more, run_dir (={cfg.run_dir}) one of them"
+            f"ensemble (={list(cfg.ensemble)}) must name two runs or more, and run_dir (={cfg.run_dir}) must be one "
+            "of them"
         )
     if cfg.grid is not None or calibrated:
-        raise ValueError("ensemble goes with neither grid nor calibration, which are of one run; leave one of them out")
+        raise ValueError(
+            "ensemble goes with neither grid nor calibration, which concern a single run; leave out ensemble, or grid "
+            "and calibration"
+        )
 
 
 def _name(run: Scored, cfg: DictConfig) -> str:
-    """What the maps were made with, and what else was asked for, so that no result takes another one's place."""
+    """Return a name of the maps' settings and of all else that was asked for, so that no result replaces another."""
     parts = [run.name]
     if cfg.ensemble is not None:
         members = hashlib.sha256("\n".join(sorted(cfg.ensemble)).encode()).hexdigest()[:6]
@@ -118,7 +126,7 @@ def _name(run: Scored, cfg: DictConfig) -> str:
 
 
 def _choose(grid: Grid, run: Scored, select: str | None) -> tuple[Setting, str | None]:
-    """Score the whole grid, show and write it; returns what was selected, and how."""
+    """Score the whole grid, show it and write it; return the selected setting, and how it was selected."""
     data, residual = run.data, run.residuals
     label = torch.tensor([sample.label for sample in data.test.samples], dtype=torch.bool).numpy()
     judged = data.test.content & data.has_mask.view(-1, 1, 1, 1)

@@ -1,4 +1,4 @@
-"""Image files: which there are, and what they hold, as uint8 arrays; no randomness."""
+"""Image files: listing them, and reading them as uint8 arrays, without randomness."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ Array = NDArray[np.uint8]
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Image files directly in a folder, by name; any suffix that Pillow opens, in any case; no hidden files."""
+    """Return the files directly in a folder with a suffix that Pillow opens, sorted by name, without hidden files."""
     known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     return sorted(
         p for p in folder.iterdir() if p.suffix.lower() in known and not p.name.startswith(".") and p.is_file()
@@ -18,13 +18,13 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def read_image(path: Path) -> Array:
-    """Decode an image file to RGB `(H, W, 3)`; grey, 16-bit, palette, CMYK and alpha images as well.
+    """Decode an image file to RGB `(H, W, 3)`; it may be a grey, 16-bit, palette, CMYK or alpha image.
 
-    16-bit values keep their scale (65535 becomes 255), alpha is dropped, EXIF rotation is applied. Pillow reads,
-    because OpenCV takes truncated JPEG files without an error.
+    16-bit values keep their scale (65535 becomes 255), alpha is dropped, EXIF rotation is applied. Pillow reads
+    the file, because OpenCV accepts truncated JPEG files without an error.
 
     Raises:
-        ValueError: the file cannot be decoded.
+        ValueError: the file cannot be decoded, or holds floating-point pixels.
     """
     image = _open(path)
     if image.mode == "F":

@@ -15,25 +15,25 @@ from fae.types import Batch, Images, Losses, Objective, Residual
 
 
 class Prediction(NamedTuple):
-    """What one forward pass says of a batch of images, on the CPU."""
+    """The result of one forward pass for a batch of images, on the CPU."""
 
     residual: Tensor
-    """`(B, 1, H, W)` float32, eq. 2 or 1 − SSIM."""
+    """`(B, 1, H, W)` float32 residuals, e.g. of eq. 2 or 1 − SSIM."""
     reconstruction: Tensor
-    """`(B, 3, H, W)` uint8."""
+    """`(B, 3, H, W)` uint8 reconstructions."""
     sample: Tensor
-    """`(B,)` int64, positions in the split."""
+    """`(B,)` int64 positions of the images in the split."""
 
 
 class AnomalyAutoencoder(lightning.LightningModule):
-    """Wires model, objective and optimiser; holds no idea of its own.
+    """Connects model, objective and optimiser, and logs; it holds no idea of its own.
 
     Args:
-        model: `(B, 3, H, W)` to `(B, 3, H, W)`, both in [0, 1].
-        objective: see `fae.types.Objective`.
-        optimizer: from parameters to an optimiser.
-        scheduler: from an optimiser to a schedule that is stepped after every optimiser step.
-        residual: compares images with their reconstructions, see `fae.types.Residual`.
+        model: network from `(B, 3, H, W)` to `(B, 3, H, W)`, both in [0, 1].
+        objective: training objective, see `fae.types.Objective`.
+        optimizer: function from parameters to an optimiser.
+        scheduler: function from an optimiser to a schedule, which is stepped after every optimiser step.
+        residual: function that compares images with their reconstructions, see `fae.types.Residual`.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class AnomalyAutoencoder(lightning.LightningModule):
         self.objective = objective
         self.optimizer, self.scheduler = optimizer, scheduler
         self.residual = residual
-        self.in_training: Callable[[Tensor], Tensor] | None = None  # the same, compiled; see fae.callback.compiled
+        self.in_training: Callable[[Tensor], Tensor] | None = None  # the compiled model, see fae.callback.compiled
         self.val_pixels = StreamingPixelMetrics()
-        # Metrics, not logged scalars: they add up exactly over processes with different numbers of images.
-        # A NaN is for FiniteLoss to explain, here and below.
+        # Unlike logged scalars, metrics add up exactly over processes with different numbers of images.
+        # NaN is let through, here and below, because FiniteLoss explains it.
         self.val_loss = MeanMetric(nan_strategy="disable")
         self.val_restoration_error = MeanMetric(nan_strategy="disable")
         self.val_normal_error = MeanMetric(nan_strategy="disable")
@@ -64,9 +64,9 @@ class AnomalyAutoencoder(lightning.LightningModule):
         return reconstruction
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """One step on corrupted crops; logs the loss and its parts."""
+        """Return the loss of one step on corrupted crops; log the loss and its parts."""
         losses: Losses = self.objective(self(batch.corrupted), *batch)
-        # Not for the progress bar, for which Lightning would wait for their values in every step, shown or not.
+        # The progress bar does not get them: Lightning would wait for their values in every step, shown or not.
         self.log_dict(
             {
                 "train/loss": losses.total.detach(),
@@ -78,9 +78,9 @@ class AnomalyAutoencoder(lightning.LightningModule):
         return losses.total
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Restoration error and ordinary error; counts pixels."""
+        """Add up the loss and the errors on damaged and on undamaged pixels, and count the pixels' residuals."""
         if not len(batch.clean):
-            return  # of a batch smaller than the number of processes
+            return  # the batch is smaller than the number of processes
         reconstruction = self(batch.corrupted)
         losses: Losses = self.objective(reconstruction, *batch)
         error = (reconstruction - batch.clean).square().mean(dim=1, keepdim=True).float()
@@ -92,7 +92,7 @@ class AnomalyAutoencoder(lightning.LightningModule):
         self.val_pixels.update(residual, damaged > 0.5)
 
     def on_validation_epoch_end(self) -> None:
-        """Means over all held-out images, and how well the residual finds the damage, over all their pixels."""
+        """Log means over all held-out images, and how well the residual finds the damage in all of their pixels."""
         for name, mean in (
             ("loss", self.val_loss),
             ("restoration_error", self.val_restoration_error),
@@ -107,13 +107,13 @@ class AnomalyAutoencoder(lightning.LightningModule):
         self.val_pixels.reset()
 
     def predict_step(self, batch: Images, batch_idx: int, dataloader_idx: int = 0) -> Prediction:
-        """Residual maps and reconstructions of images as they are."""
+        """Return residuals and reconstructions of images without synthetic damage."""
         reconstruction = self(batch.image)
         residual = self.residual(batch.image, reconstruction)
         return Prediction(residual.cpu(), (reconstruction * 255).round().byte().cpu(), batch.sample.cpu())
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """One optimiser; the schedule is a function of step / max_steps."""
+        """Return one optimiser and its schedule, which is a function of step / max_steps."""
         optimizer = self.optimizer(self.parameters())
         return {
             "optimizer": optimizer,

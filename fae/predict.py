@@ -27,22 +27,22 @@ from fae.machine.lock import locked
 from fae.picture.panel import outline, overlay
 
 BAD_FILES = 3
-"""Exit code when some files could not be scored."""
+"""The exit code if some files could not be scored."""
 
 _TABLE, _SETTINGS = "predictions.csv", "settings.json"
 
 
 class Row(NamedTuple):
-    """A line of predictions.csv; empty where it does not apply."""
+    """A line of predictions.csv; a value that does not apply is left empty."""
 
     path: str
     score: float | None = None
     anomalous: bool | None = None
     area: int | None = None
-    """Pixels above the threshold, in the image's own pixels."""
+    """The number of the image's own pixels that lie above the threshold."""
     regions: int | None = None
     left: int | None = None
-    """Of the largest region's box, and so on."""
+    """The left edge of the largest region's box, in px; its top edge, width and height follow."""
     top: int | None = None
     width: int | None = None
     height: int | None = None
@@ -50,34 +50,34 @@ class Row(NamedTuple):
 
 
 def predict(cfg: DictConfig) -> int:
-    """Score every file once, one at a time; repeating the command goes on where it stopped.
+    """Score all files, one at a time; a repeated command goes on where the previous one stopped.
 
     Args:
-        cfg: composed from conf/predict.yaml.
+        cfg: configuration composed from conf/predict.yaml.
 
     Returns:
-        how many files could not be scored; `predictions.csv` says why.
+        the number of files that could not be scored; `predictions.csv` holds the reasons.
 
     Raises:
-        ValueError: a value is wrong, or `output` holds predictions made otherwise.
+        ValueError: a value is wrong, or `output` holds predictions that were made with other settings.
         OSError: a file is missing or cannot be written.
     """
     output = Path(cfg.output)
     inputs = [cfg.input] if isinstance(cfg.input, str | int | float | None) else list(cfg.input)
     files, root = _files([str(name) for name in inputs if name is not None], output)
     detector = load(cfg.run_dir, cfg.evaluation, cfg.size, cfg.tile, cfg.overlap, cfg.device)
-    why = "has too few held-out normals for one: evaluate it with another threshold rate or calibration"
+    why = "has too few held-out normal images for it: evaluate the run with another threshold rate or calibration, or"
     if detector.rescaled:
-        why = "has those of resized images, which do not hold with size=native"
-    for kind, what in (("image", "no decisions"), ("pixel", "no masks, areas and boxes")):
+        why = "has a threshold for resized images, which does not hold with size=native;"
+    for kind, what in (("image", "no decisions are made"), ("pixel", "no masks, areas and boxes are written")):
         if cfg.threshold[kind] is not None:
             setattr(detector, f"{kind}_threshold", float(cfg.threshold[kind]))
         elif getattr(detector, f"{kind}_threshold") is None:
             print(
-                f"NOTE: {what}, as there is no {kind} threshold. {cfg.run_dir} {why}, or set threshold.{kind}",
+                f"NOTE: {what}, because there is no {kind} threshold. {cfg.run_dir} {why} set threshold.{kind}",
                 flush=True,
             )
-    Image.MAX_IMAGE_PIXELS = None  # large images are what tiles are for
+    Image.MAX_IMAGE_PIXELS = None  # tiles make large images possible
     wanted = [name for name in ("map", "mask", "overlay") if cfg.write[name]]
     with locked(output, "output"), _table(output, _settings(cfg, detector, root)) as (done, file):
         writer = csv.writer(file)
@@ -88,12 +88,12 @@ def predict(cfg: DictConfig) -> int:
                 writer.writerow(["" if value is None else value for value in row])
                 file.flush()
         bad = sum(done[str(path)] for path in files)
-    print(f"{len(files)} image(s), {bad} of them could not be scored; results in {output / _TABLE}", flush=True)
+    print(f"{len(files)} image(s), {bad} of them could not be scored; the results are in {output / _TABLE}", flush=True)
     return bad
 
 
 def _files(inputs: Sequence[str], output: Path) -> tuple[list[Path], Path]:
-    """All files, each once, and the folder that all inputs lie in; what lies in the output is no input."""
+    """Return each file once, and the folder that all inputs lie in; files in `output` are no inputs."""
     found: dict[Path, None] = {}
     roots = []
     for name in inputs:
@@ -113,8 +113,8 @@ def _files(inputs: Sequence[str], output: Path) -> tuple[list[Path], Path]:
         some = [file for file in some if not file.is_relative_to(os.path.abspath(output))]
         if not some:
             raise FileNotFoundError(
-                f"input (={name}) is no file, no folder with images and no glob that matches any; what lies in output "
-                "does not count"
+                f"input (={name}) is no file, no folder with images and no glob that matches a file; files in output "
+                "do not count"
             )
         found |= dict.fromkeys(some)
     if not found:
@@ -128,7 +128,7 @@ def _one(path: Path, detector: Detector, output: Path, name: Path, wanted: Seque
         found = detector(image)
     except (ValueError, OSError) as error:
         return Row(str(path), error=str(error))
-    except (RuntimeError, MemoryError) as error:  # of decoders and devices, as for an image that is too large
+    except (RuntimeError, MemoryError) as error:  # decoders and devices raise these, e.g. if an image is too large
         return Row(str(path), error=f"{type(error).__name__}: {error}")
     for kind in wanted:
         picture = _picture(kind, image, found, detector.colour_limit)
@@ -161,12 +161,12 @@ def _picture(kind: str, image: NDArray[np.uint8], found: Detection, limit: float
 
 
 def _settings(cfg: DictConfig, detector: Detector, root: Path) -> dict[str, Any]:
-    """What determines the predictions, so that a folder holds those of one detector alone."""
+    """Return the settings that determine the predictions; a folder holds predictions of only one such set."""
     plain = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(plain, dict)
     kept = {str(key): value for key, value in plain.items() if key not in ("input", "output", "device")}
     if cfg.overlap is None:
-        del kept["tile"]  # changes nothing but memory
+        del kept["tile"]  # exact tiles only change the need for memory
     return kept | {
         "run_dir": Path(cfg.run_dir).name,
         "root": str(root),
@@ -177,14 +177,15 @@ def _settings(cfg: DictConfig, detector: Detector, root: Path) -> dict[str, Any]
 
 @contextmanager
 def _table(output: Path, settings: dict[str, Any]) -> Iterator[tuple[dict[str, bool], TextIO]]:
-    """The table so far, path to whether it is bad, and a draft to add to, which takes its place when all is done."""
+    """Yield the paths scored so far, each with whether it failed, and a draft that replaces the table at the end."""
     described, final, draft = output / _SETTINGS, output / _TABLE, output / f".{_TABLE}.part"
     if described.is_file():
         before = json.loads(described.read_text())
         changed = sorted(key for key in before.keys() | settings.keys() if before.get(key) != settings.get(key))
         if changed:
             raise ValueError(
-                f"output (={output}) holds predictions made otherwise ({', '.join(changed)}); choose another folder"
+                f"output (={output}) holds predictions with other settings ({', '.join(changed)}); choose another "
+                "folder"
             )
     elif any(not path.name.startswith(".") for path in output.iterdir()):
         raise ValueError(f"output (={output}) holds other files and no predictions; choose another folder")
@@ -195,7 +196,7 @@ def _table(output: Path, settings: dict[str, Any]) -> Iterator[tuple[dict[str, b
         if before.is_file():
             rows = _whole_lines(before)
             break
-    # What could not be scored is tried again, as somebody may have mended it.
+    # Files that could not be scored are tried again, because somebody may have mended them.
     kept = {row["path"]: row for row in rows if not row["error"]}
     with whole(draft) as clean, clean.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.DictWriter(file, Row._fields)
@@ -207,7 +208,7 @@ def _table(output: Path, settings: dict[str, Any]) -> Iterator[tuple[dict[str, b
 
 
 def _whole_lines(path: Path) -> list[dict[str, str]]:
-    """A table's rows but for half a line that a killed process may have left behind."""
+    """Return a table's rows without an incomplete line that a killed process may have left at its end."""
     text = path.read_bytes()
     whole_text = text[: text.rfind(b"\n") + 1].decode("utf-8", errors="surrogateescape")
     return list(csv.DictReader(io.StringIO(whole_text, newline="")))

@@ -1,4 +1,4 @@
-"""`python -m fae.preview`: what the network is trained to repair, as a contact sheet."""
+"""`python -m fae.preview`: show on a contact sheet what the network is trained to repair."""
 
 import os
 import sys
@@ -22,17 +22,18 @@ from fae.run.identity import resolved
 from fae.tracking.session import safe_mode, start, wandb_run
 from fae.types import Batch
 
-_IMAGES = 256  # for the histograms
+_IMAGES = 256  # the least number of images for the histograms
 
 
 def preview(cfg: DictConfig) -> Path:
-    """Corrupt training images as in the last stage of training and write `preview.png`.
+    """Corrupt training images as in the last stage of training, and write `preview.png`.
 
     Args:
-        cfg: composed from conf/train.yaml; `run_dir` names the folder, by default `previews/<data>-<corruption>`.
+        cfg: configuration composed from conf/train.yaml; `run_dir` names the folder, by default
+            `previews/<data>-<corruption>`.
 
     Returns:
-        the file that was written; it goes to W&B as well.
+        the path of the written file, which is sent to W&B as well.
 
     Raises:
         ValueError: a value is wrong, in the configuration or in the data.
@@ -72,7 +73,7 @@ def preview(cfg: DictConfig) -> Path:
 
 
 def _corrupted(data: DataModule, count: int) -> tuple[Batch, Tensor, Tensor]:
-    """Corrupt as in the last stage of training: so many examples, and coverage and amplitude of many more."""
+    """Corrupt images as in the last stage of training; return some examples, and coverage and amplitude of all."""
     order = torch.arange(max(_IMAGES, count)) % len(data.train.image)
     kept: list[Batch] = []
     covered, strength = [], []
@@ -87,7 +88,7 @@ def _corrupted(data: DataModule, count: int) -> tuple[Batch, Tensor, Tensor]:
 
 
 def _show(path: Path) -> None:
-    """Open the picture where somebody sits in front of a screen."""
+    """Open the picture if somebody sits in front of a screen."""
     screen = sys.platform in ("darwin", "win32") or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
     if screen and sys.stdout.isatty():
         Image.open(path).show()

@@ -45,24 +45,27 @@ from fae.tracking.session import safe_mode
 def train(
     cfg: DictConfig, sweep_dir: str | None = None, command: Sequence[str] = (), watching: Sequence[Callback] = ()
 ) -> dict[str, Any]:
-    """Train, score and write one run; the same call on an interrupted run goes on, on a finished one returns.
+    """Train, score and write one run; an interrupted run is resumed, and a finished run is left as it is.
 
     Args:
-        cfg: composed from conf/train.yaml; `run_dir` and `trainer.precision` are decided here and written back.
-        sweep_dir: the folder of a multirun, in which the run gets a folder named by its configuration.
-        command: the words of the command line, for the command that resumes.
-        watching: callbacks that change nothing but the time it takes, no part of the configuration; for one process.
+        cfg: configuration composed from conf/train.yaml; `run_dir` and `trainer.precision` are decided here and
+            written back.
+        sweep_dir: path of a multirun's folder, in which the run gets a folder named by its configuration.
+        command: words of the command line, which the command that resumes the run repeats.
+        watching: extra callbacks that only observe; the configuration does not hold them, and they need a single
+            process.
 
     Returns:
-        what metrics.json holds; of several processes in the first alone, in the others nothing.
+        the content of metrics.json; if there are several processes, only the first one returns it, the others return
+        an empty dictionary.
 
     Raises:
         ValueError: a value is wrong, in the configuration or in the data.
         InstantiationException: Hydra's wrapper of an error from a leaf's constructor.
         OSError: a file is missing or cannot be written.
-        FloatingPointError: the loss is no longer a number.
+        FloatingPointError: the loss became NaN or infinite.
         ChildProcessError: one of several processes failed.
-        SystemExit: Ctrl-C or SIGTERM; the run is saved.
+        SystemExit: Ctrl-C or SIGTERM stopped the run, which is saved.
     """
     if sweep_dir is not None and cfg.run_dir is not None:
         raise ValueError(f"run_dir (={cfg.run_dir}) names one run's folder; a multirun takes hydra.sweep.dir")
@@ -87,8 +90,8 @@ def _train(
         raise ValueError(f"watching needs a single process; trainer.devices (={cfg.trainer.devices}) starts several")
     if trainer.world_size > 1 and launched(trainer):
         if not named:
-            raise ValueError("run_dir (=None) must be given when torchrun or srun starts processes, to agree on it")
-        # Before anything can go wrong in one of them: those that wait for it then learn that it is gone.
+            raise ValueError("run_dir (=None) must be given if torchrun or srun starts processes, which share it")
+        # This comes before anything can fail in one process: if it ends, the processes that wait for it learn of it.
         trainer.strategy.setup_environment()
     if not trainer.is_global_zero:  # the first process judges the folder, and may already be writing into it
         if (run_dir / METRICS).is_file():
@@ -125,7 +128,7 @@ def _train(
         else:
             trainer.logger = DummyLogger()
         resumed = str(run_dir / LAST) if (run_dir / LAST).is_file() else None
-        resumed = trainer.strategy.broadcast(resumed)  # the first process knows
+        resumed = trainer.strategy.broadcast(resumed)  # the first process decides
         trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
         checkpoint = load_weights(module.model, cfg, run_dir)
         val, test = predict(trainer, module, data)
@@ -150,13 +153,13 @@ def _train(
         write_detector(run_dir / DETECTOR, cfg, run_dir, score, maps, finished.result)
         write_run(run_dir, finished, test.reconstruction, data, cfg.pictures, logger, cfg.logger.log_model)
     metrics = finished.metrics
-    print(f"{summary(metrics)}\n{metrics['seconds']:.0f} s of training; results in {run_dir}", flush=True)
+    print(f"{summary(metrics)}\n{metrics['seconds']:.0f} s of training; the results are in {run_dir}", flush=True)
     return metrics
 
 
 @record
 def _in_process(plain: dict[str, Any], sweep_dir: str | None, command: list[str]) -> dict[str, Any]:
-    """One of several processes of a run; `plain` is its whole configuration."""
+    """Run one of several processes of a run; `plain` is the run's whole configuration."""
     register()
     keep_freed_memory()
     try:

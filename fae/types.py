@@ -1,4 +1,4 @@
-"""The vocabulary that every floor shares; imports nothing of fae."""
+"""The vocabulary that all packages share; this module imports nothing of fae."""
 
 from typing import NamedTuple, Protocol
 
@@ -8,41 +8,41 @@ from torch import Generator, Tensor
 
 
 class Batch(NamedTuple):
-    """What a training or validation step sees; images are in [0, 1], but for the noise anchor's noise."""
+    """The input of a training or validation step; images are in [0, 1], apart from the noise of the noise anchor."""
 
     clean: Tensor
-    """`(B, 3, H, W)`, the target X."""
+    """`(B, 3, H, W)` targets X."""
     corrupted: Tensor
-    """`(B, 3, H, W)`, the input X̂."""
+    """`(B, 3, H, W)` inputs X̂."""
     corruption_mask: Tensor
-    """`(B, 1, H, W)`, M: 0 = untouched, 1 = fully replaced, soft in between."""
+    """`(B, 1, H, W)` masks M: 0 = untouched, 1 = fully replaced, partly replaced in between."""
 
 
 class Images(NamedTuple):
-    """What prediction sees: images as stored, and which samples they are."""
+    """The input of a prediction: images as stored, and their positions."""
 
     image: Tensor
-    """`(B, 3, H, W)`, in [0, 1]."""
+    """`(B, 3, H, W)` images in [0, 1]."""
     sample: Tensor
-    """`(B,)` int64, positions in the split that is predicted."""
+    """`(B,)` int64 positions in the split that is predicted."""
 
 
 class Losses(NamedTuple):
-    """An objective's value and its parts, each a scalar averaged over the batch."""
+    """The value of an objective and its parts; each is a scalar, averaged over the batch."""
 
     total: Tensor
-    """What is minimised."""
+    """The value that is minimised."""
     normal: Tensor
     """The weighted term over the untouched region, >= 0."""
     corrupted: Tensor
-    """The weighted term over the corrupted region, >= 0; filter adds it, amplify subtracts it."""
+    """The weighted term over the corrupted region, >= 0; the objective filter adds it, amplify subtracts it."""
 
 
 class Objective(Protocol):
-    """A training objective; one that weighs two terms calls its weight `lam`, the paper's λ."""
+    """A training objective; if it weighs two terms, its weight is named `lam`, the paper's λ."""
 
     def __call__(self, reconstruction: Tensor, clean: Tensor, corrupted: Tensor, corruption_mask: Tensor) -> Losses:
-        """Images are `(B, 3, H, W)` in [0, 1], the mask `(B, 1, H, W)` in [0, 1]."""
+        """Return the losses of images `(B, 3, H, W)` in [0, 1] with a mask `(B, 1, H, W)` in [0, 1]."""
         ...
 
 
@@ -55,8 +55,8 @@ class Corruption(Protocol):
         """Damage every image of a batch differently.
 
         Args:
-            image: `(B, 3, H, W)`, in [0, 1], on the training device.
-            generator: a CPU generator, the only source of randomness.
+            image: `(B, 3, H, W)` images in [0, 1], on the training device.
+            generator: CPU generator, the only source of randomness.
 
         Returns:
             `corrupted` `(B, 3, H, W)` in [0, 1] and `corruption_mask` `(B, 1, H, W)` in [0, 1];
@@ -71,31 +71,31 @@ class Residual(Protocol):
     name: str
 
     def __call__(self, image: Tensor, reconstruction: Tensor) -> Tensor:
-        """`(B, 3, H, W)` both, in [0, 1], to `(B, 1, H, W)`, >= 0; higher means more anomalous."""
+        """Return residuals `(B, 1, H, W)`, >= 0, of two `(B, 3, H, W)` in [0, 1]; higher means more anomalous."""
         ...
 
 
 class PixelMetric(Protocol):
-    """A measure of anomaly maps against ground truth, beside those of `fae.metric.pixel`."""
+    """A measure of anomaly maps against ground truth, in addition to those of `fae.metric.pixel`."""
 
     def __call__(
         self, anomaly_map: NDArray[np.float32], mask: NDArray[np.bool_], judged: NDArray[np.bool_]
     ) -> float | None:
-        """`(N, H, W)` each; pixels that are not `judged` do not count. None where it is undefined."""
+        """Return the measure of `(N, H, W)` arrays over the `judged` pixels; None if it is undefined."""
         ...
 
 
 class ImageScore(Protocol):
-    """Reduces anomaly maps to one number an image."""
+    """Reduces the anomaly map of each image to one number."""
 
     name: str
     level: float | None
-    """All that `calibrate` learns; None before, and where there is nothing to learn."""
+    """The value that `calibrate` learns; None before calibration, and for a score that learns nothing."""
 
     def calibrate(self, anomaly_map: Tensor) -> None:
-        """Take what is needed from the maps `(N, 1, H, W)` of held-out normal images."""
+        """Learn `level` from the maps `(N, 1, H, W)` of held-out normal images."""
         ...
 
     def __call__(self, anomaly_map: Tensor) -> Tensor:
-        """`(B, 1, H, W)` to `(B,)`; higher means more anomalous."""
+        """Return scores `(B,)` of maps `(B, 1, H, W)`; higher means more anomalous."""
         ...

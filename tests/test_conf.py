@@ -143,7 +143,7 @@ def test_run_precision_schedule_reads_max_steps() -> None:
         ("corruption.opacity=[0,0]", "opacity (=[0, 0]) must reach above 0"),
         ("data.noise_sigma=inf", "data.noise_sigma (=inf) must be a finite number"),
         ("data.noise_sigma=abc", "data.noise_sigma (=abc) must be a finite number"),
-        ("corruption.content={}", "corruption.content={} changes nothing, as mappings are merged"),
+        ("corruption.content={}", "corruption.content={} changes nothing, because mappings are merged"),
         ("corruption=mixx", "corruption=mixx does not exist; did you mean 'mix'?"),
         ("corruption.opacity=[0,2]", "opacity (=[0, 2]) must be [smallest, largest] within [0, 1]"),
     ],
@@ -182,7 +182,7 @@ def complain(message: str, *words: str, tmp_path: Path, monkeypatch: pytest.Monk
     [
         ("~corruption.members", "error: corruption: members (=None) must hold at least one kind of damage"),
         ("corruption.members=null", "+corruption@corruption.members.NAME=elastic"),
-        ("corruption.members={}", "corruption.members={} changes nothing, as mappings are merged"),
+        ("corruption.members={}", "corruption.members={} changes nothing, because mappings are merged"),
         ("~corruption.members.speck", "must name the members, elastic, occlusion, swap, intensity, scratch, and"),
         ("corruption.probability.speck=nan", "probability.speck (=nan) must lie in [0, 1]"),
         ("corruption.probability.speck=0.6", "sum to 1, not 1.5; lower some of them by 0.5 in all"),

@@ -99,7 +99,7 @@ def test_images_that_have_moved(run_dir: Path, tiny: Path, tmp_path: Path) -> No
     metrics = evaluate(compose_evaluate(f"run_dir={run_dir}", f"data.root={moved}"))
     assert metrics["pixel_auroc"] == json.loads((run_dir / "metrics.json").read_text())["pixel_auroc"]
     (moved / "test" / "good" / "000.png").unlink()
-    with pytest.raises(ValueError, match="begun on other images .* data.root where its images lie"):
+    with pytest.raises(ValueError, match="begun on other images .* set data.root to the run's images"):
         evaluate(compose_evaluate(f"run_dir={run_dir}", f"data.root={moved}"))
 
 
@@ -135,7 +135,7 @@ def test_wrong_values_name_themselves(run_dir: Path) -> None:
     for wrong, message in (
         ("+data.image_size=64", r"data.image_size cannot change after training"),
         ("+score.kk=3", r"unknown key score.kk; did you mean 'k'"),
-        ("name=../metrics", r"name \(=../metrics\) must be a file's name, without a folder"),
+        ("name=../metrics", r"name \(=../metrics\) must be a file's name without a folder"),
     ):
         with pytest.raises(ValueError, match=message):
             evaluate(compose_evaluate(f"run_dir={run_dir}", wrong))
@@ -291,7 +291,7 @@ def test_what_does_not_go_together_is_refused(run_dir: Path) -> None:
         ((both, *GRID), "ensemble goes with neither grid nor calibration"),
         ((both, "calibration.root=a"), "ensemble goes with neither grid nor calibration"),
         (("ensemble=[]",), r"ensemble \(=\[\]\) must name two runs or more"),
-        (("ensemble=[a,b]",), r"must name two runs or more, run_dir \(=.*\) one of them"),
+        (("ensemble=[a,b]",), r"must name two runs or more, and run_dir \(=.*\) must be one of them"),
     ):
         with pytest.raises(ValueError, match=message):
             evaluate(compose_evaluate(f"run_dir={run_dir}", *wrong))
@@ -324,9 +324,10 @@ def test_a_run_of_another_version_is_refused_with_the_commit_that_reads_it(run_d
     config, origin = OmegaConf.load(run_dir / "config.yaml"), json.loads((run_dir / "origin.json").read_text())
     config.logger._target_ = "fae.logger.ResumableWandbLogger"
     OmegaConf.save(config, run_dir / "config.yaml")
-    for commits, words in ((["a9aaa7a"], "commit a9aaa7a reads it"), ([None], "the version that trained it reads it")):
+    for commits, words in ((["a9aaa7a"], "commit a9aaa7a"), ([None], "the version that trained it")):
         (run_dir / "origin.json").write_text(json.dumps(origin | {"git_commits": commits}))
-        message = f"whose fae.logger.ResumableWandbLogger is not here: {words}, or train it again"
+        remedy = f"Read the run with {words}, or train it again"
+        message = f"its class fae.logger.ResumableWandbLogger does not exist here. {remedy}"
         with pytest.raises(ValueError, match=message):
             evaluate(compose_evaluate(f"run_dir={run_dir}"))
         with pytest.raises(ValueError, match=message):

@@ -101,7 +101,8 @@ def test_what_is_no_image_is_refused(run_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is no run of fae.train"):
         fae.load(tmp_path)
     with pytest.raises(
-        FileNotFoundError, match=r"no .*other.pt; python -m fae.evaluate run_dir=.* name=again writes one"
+        FileNotFoundError,
+        match=r"other.pt does not exist; `python -m fae.evaluate run_dir=.* name=again` writes a new one",
     ):
         fae.load(run_dir, evaluation="other")
 
@@ -112,7 +113,7 @@ def test_a_detector_belongs_to_its_weights_and_its_version(run_dir: Path, tmp_pa
     state = torch.load(path, weights_only=True)
     for change, message in (
         ({"checkpoint": "0" * 16}, "belongs to other weights than"),
-        ({"format": 99}, "has format 99, this version reads 2"),
+        ({"format": 99}, "has format 99, but this version reads format 2"),
     ):
         torch.save(state | change, path)
         with pytest.raises(ValueError, match=message):
@@ -224,7 +225,7 @@ def test_pictures_stay_in_the_output(run_dir: Path, tmp_path: Path, monkeypatch:
     written = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.tiff"))
     assert written == ["maps/here/x.png.tiff", "maps/there/deep/x.png.tiff"]
     assert not list((tmp_path / "there").rglob("*.tiff"))
-    with pytest.raises(ValueError, match=r"holds predictions made otherwise \(root\)"):
+    with pytest.raises(ValueError, match=r"holds predictions with other settings \(root\)"):
         predict(compose_predict(*arguments, f"input={there}"))
     for wrong in ("input=null", "input=[]"):
         with pytest.raises(ValueError, match="input must name a file, a folder or a glob"):
@@ -238,7 +239,7 @@ def test_thresholds_of_resized_images_do_not_hold_for_native_ones(
     assert fae.load(run_dir, size="native").image_threshold is None
     good = run_dir.parent / "tiny" / "test" / "good"
     predict(compose_predict(f"run_dir={run_dir}", f"input={good}", f"output={tmp_path / 'o'}", "size=native"))
-    assert "do not hold with size=native" in capsys.readouterr().out
+    assert "does not hold with size=native" in capsys.readouterr().out
     with pytest.raises(ValueError, match=r"device \(=toaster\) cannot be used here"):
         fae.load(run_dir, device="toaster")
 
@@ -272,7 +273,7 @@ def test_it_goes_on_where_it_was_killed(run_dir: Path, tmp_path: Path, forked: F
     predict(compose_predict(*arguments))
     assert len(rows(output)) == 301
     assert (output / "maps" / "000.png.tiff").stat().st_mtime_ns == stamp
-    with pytest.raises(ValueError, match=r"holds predictions made otherwise \(threshold, thresholds\)"):
+    with pytest.raises(ValueError, match=r"holds predictions with other settings \(threshold, thresholds\)"):
         predict(compose_predict(*arguments, "threshold.image=0.5"))
     with pytest.raises(ValueError, match="holds other files and no predictions"):
         predict(compose_predict(f"run_dir={run_dir}", f"input={folder}", f"output={run_dir.parent / 'tiny'}"))
@@ -298,7 +299,7 @@ def test_images_of_another_size_than_those_of_training(tiny_config: Build, tiny:
     train(tiny_config("own", "data.image_size=null", "category.t=50", *SHORT))
     detector = fae.load(tmp_path / "own")
     image = textured(np.random.default_rng(0), 40, 32)
-    with pytest.raises(ValueError, match=r"has 40×32 pixels, those of training 32×32 .* use size=native"):
+    with pytest.raises(ValueError, match=r"has 40×32 pixels, but the images of training have 32×32 and .* use size=native"):
         detector(image)
     with pytest.raises(ValueError, match=r"size \(=native\) needs score.t = 0 \(it is 50\)"):
         fae.load(tmp_path / "own", size="native")

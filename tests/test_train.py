@@ -359,7 +359,7 @@ def test_bad_data_writes_nothing(tiny: Path, tiny_config: Build, tmp_path: Path)
 def test_a_foreign_folder_is_left_alone(tiny_config: Build, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
-    with pytest.raises(ValueError, match="not a run; choose another folder"):
+    with pytest.raises(ValueError, match="so it is no run; choose another folder"):
         train(tiny_config("mine"))
     assert os.listdir(tmp_path / "mine") == ["thesis.txt"]
 

@@ -1,1 +1,1 @@
-"""What happens at the moments of a training besides learning: checkpoints, early stopping, pictures, curves, checks."""
+"""Actions that accompany a training: checkpoints, early stopping, compilation, pictures, curves and checks."""

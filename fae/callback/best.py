@@ -8,10 +8,10 @@ from fae.callback.stage import in_last_stage
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's ModelCheckpoint from the last crop stage on; it does not forget its best value in a moved folder.
+    """Keeps the best weights of the last crop stage, and remembers its best value if the run's folder is moved.
 
-    Before, the network has not seen the whole image: its value on whole held-out images can be the lowest of the run
-    by little but the mean colour.
+    In earlier stages the network has not seen whole images. The monitored value on whole held-out images can then
+    be the lowest of the run although the network reproduces little but the mean colour.
     """
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -20,7 +20,7 @@ class BestCheckpoint(ModelCheckpoint):
             super().on_validation_end(trainer, pl_module)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the paths of the old folder for the same files in the new one."""
+        """Restore the state, and replace paths in the old folder by those of the same files in the new folder."""
 
         def moved(path: str) -> str:
             return str(Path(str(self.dirpath)) / Path(path).name) if path else path

@@ -7,10 +7,11 @@ from torch import Tensor
 
 
 class FiniteLoss(Callback):
-    """Stops the run when the loss is no longer a number.
+    """Stops the run if the loss becomes NaN or infinite.
 
     Args:
-        every_n_steps: how often the host looks; every step is watched on the device, without waiting for it.
+        every_n_steps: number of steps between two checks by the host. The device watches every step, and the host does
+            not wait for it.
     """
 
     def __init__(self, every_n_steps: int) -> None:
@@ -20,7 +21,7 @@ class FiniteLoss(Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, *_: Any
     ) -> None:
-        """Watch one step.
+        """Watch the loss of one step.
 
         Raises:
             FloatingPointError: the loss was NaN or infinite.
@@ -37,7 +38,7 @@ class FiniteLoss(Callback):
         self._check(trainer.global_step)
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Watch the validation's loss, or early stopping would end the run as if it had converged."""
+        """Watch the validation loss: otherwise early stopping would end a broken run as if it had converged."""
         loss = trainer.callback_metrics.get("val/loss")
         if loss is not None and not bool(torch.isfinite(loss)):
             self._finite = torch.tensor(False)
@@ -47,5 +48,5 @@ class FiniteLoss(Callback):
         if self._finite is not None and not bool(self._finite):
             raise FloatingPointError(
                 f"the loss became NaN or infinite at or shortly before step {step}; lower optimizer.lr, "
-                "or set trainer.precision=32-true. The last checkpoint was written before it"
+                "or set trainer.precision=32-true. The last checkpoint is older than this failure"
             )

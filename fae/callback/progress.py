@@ -7,15 +7,15 @@ from fae.data.module import DataModule
 
 
 class StepProgressBar(TQDMProgressBar):
-    """Lightning's progress bar over optimiser steps instead of epochs: loss, crop size, steps a second, time left."""
+    """Shows progress in optimiser steps instead of epochs, with loss, crop size, steps per second and time left."""
 
     @property
     def total_train_batches(self) -> int | float:
-        """The endless stream ends at `max_steps`."""
+        """The number of steps: the endless stream of batches ends at `max_steps`."""
         return self.trainer.max_steps if self.trainer.max_steps > 0 else super().total_train_batches
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
-        """Count on from where a resumed run stopped; there is only one epoch."""
+        """Continue the count of steps in a resumed run; there is only one epoch."""
         super().on_train_epoch_start(trainer, *_)
         self._loss: float | None = None
         self.train_progress_bar.initial = trainer.global_step
@@ -24,7 +24,7 @@ class StepProgressBar(TQDMProgressBar):
     def get_metrics(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
-        """The crops' width and the loss, which the host waits for; so it is that of the last step that was logged."""
+        """Return the crops' width in px, and the loss of the last logged step; any other loss would stall the host."""
         metrics = super().get_metrics(trainer, pl_module)
         metrics.pop("v_num", None)  # the logger's version says nothing to a reader
         due = trainer.global_step % trainer.log_every_n_steps == 0  # type: ignore[attr-defined]

@@ -14,13 +14,14 @@ KEY = "val/reconstructions"
 
 
 class Reconstructions(Callback):
-    """Shows in W&B what the network makes of damaged held-out images, from validation to validation.
+    """Shows in W&B how the network reconstructs damaged held-out images, from validation to validation.
 
-    The damage is that of every validation. Changes nothing of the training, and does nothing where W&B is disabled.
+    Every validation uses the same damage. The callback does not affect the training, and does nothing if W&B is
+    disabled.
 
     Args:
-        images: how many, of those in the first batch.
-        every_n_validations: how often.
+        images: number of images to show, taken from the first batch, >= 1.
+        every_n_validations: number of validations from one picture to the next, >= 1.
 
     Raises:
         ValueError: an argument is not positive.
@@ -29,7 +30,7 @@ class Reconstructions(Callback):
     def __init__(self, images: int, every_n_validations: int) -> None:
         for name, value in (("images", images), ("every_n_validations", every_n_validations)):
             if value < 1:
-                raise ValueError(f"{name} (={value}) must be at least 1; ~callback.reconstructions leaves them out")
+                raise ValueError(f"{name} (={value}) must be at least 1; ~callback.reconstructions shows none")
         self.images, self.every_n_validations = images, every_n_validations
 
     def on_validation_batch_end(
@@ -41,7 +42,7 @@ class Reconstructions(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Look at the first batch, where the network is in evaluation mode and no gradients are kept."""
+        """Draw the first batch; the network is in evaluation mode, and no gradients are kept."""
         logger, step = trainer.logger, trainer.global_step
         validation = step // max(1, int(trainer.val_check_interval))
         if batch_idx > 0 or trainer.sanity_checking or validation % self.every_n_validations != 0:

@@ -4,6 +4,6 @@ from fae.data.module import DataModule
 
 
 def in_last_stage(trainer: lightning.Trainer) -> bool:
-    """Whether training has come to its largest crops."""
+    """Return whether training has reached its largest crops."""
     data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
     return data.in_last_stage(trainer.global_step)

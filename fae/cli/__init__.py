@@ -1,1 +1,1 @@
-"""What every command shares: composing its configuration, checking its words, saying what is wrong, running sweeps."""
+"""The shared part of all commands: composing and checking the configuration, explaining errors, running sweeps."""

@@ -1,4 +1,4 @@
-"""Checks of a composed configuration: every wrong word is refused with the nearest right one."""
+"""Checks of a composed configuration; an unknown key is refused, and the message names the nearest valid key."""
 
 import difflib
 import inspect
@@ -13,17 +13,17 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """A half-sentence that suggests the valid name nearest to a wrong one."""
+    """Return a half-sentence that suggests the valid name nearest to a wrong name, or lists all valid names."""
     names = sorted(valid)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else f"valid names: {', '.join(names)}"
 
 
 def check_root(cfg: DictConfig, schema: type) -> None:
-    """Check the root's keys, because `+key=value` on the command line passes by the schema.
+    """Check the root's keys, because the schema does not check `+key=value` on the command line.
 
     Raises:
-        ValueError: naming the unknown key and the nearest valid one.
+        ValueError: a key is unknown; the message names it and the nearest valid key.
     """
     valid = {f.name for f in fields(schema)}
     for key in map(str, cfg):
@@ -31,12 +31,12 @@ def check_root(cfg: DictConfig, schema: type) -> None:
             raise ValueError(f"unknown key {key}; {nearest(key, valid)}")
 
 
-# Where a constructor passes other arguments on to.
+# The function to which a constructor passes its further arguments.
 _PASSED_ON = {"fae.tracking.logger.ResumableWandbLogger": "wandb.init"}
 
 
 def arguments(leaf: DictConfig) -> set[str]:
-    """Names of the arguments of a leaf's `_target_`; "**" among them where it takes any."""
+    """Return the names of the arguments of a leaf's `_target_`; they include "**" if it takes any argument."""
     if "_target_" not in leaf:
         return set()
     names = {"**" if p.kind is inspect.Parameter.VAR_KEYWORD else p.name for p in _parameters(leaf._target_)}
@@ -50,11 +50,11 @@ def _parameters(target: str) -> Iterable[inspect.Parameter]:
 
 
 def located(target: str) -> Any:
-    """The class or function that a `_target_` names.
+    """Return the class or function that a `_target_` names.
 
     Raises:
-        ValueError: it names none; the message holds the nearest name of the package or module.
-        ImportError: the module that it names imports something that is not installed.
+        ValueError: the target names neither; the message holds the nearest name of the package or module.
+        ImportError: the target's module imports a package that is not installed.
     """
     path, *names = str(target).split(".")
     found: Any = _imported(path) if path else None
@@ -75,7 +75,7 @@ def located(target: str) -> Any:
 
 
 def _imported(name: str) -> ModuleType | None:
-    """A module; None if there is none of that name."""
+    """Return a module, or None if no module has this name."""
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
@@ -85,10 +85,10 @@ def _imported(name: str) -> ModuleType | None:
 
 
 def check_callbacks(cfg: DictConfig) -> None:
-    """Check that every callback is one: a misspelt name would make a new one that does nothing.
+    """Check that every entry of `callback` has a `_target_`: a misspelt name adds an entry that does nothing.
 
     Raises:
-        ValueError: naming the unknown callback and the nearest valid name.
+        ValueError: an entry has no `_target_`; the message names it and the nearest valid name.
     """
     for name, leaf in cfg.get("callback", {}).items():
         if "_target_" not in leaf:
@@ -100,7 +100,7 @@ def check_leaves(node: Any, path: str = "") -> None:
     """Check that every leaf holds only arguments of its `_target_`.
 
     Raises:
-        ValueError: naming the unknown key and the nearest valid one.
+        ValueError: a leaf holds an unknown key; the message names it and the nearest valid key.
     """
     if isinstance(node, ListConfig):
         for i, child in enumerate(node):

@@ -1,4 +1,4 @@
-"""What every command has in common: composing its configuration and saying what is wrong with it."""
+"""The common part of all commands: they compose their configuration and explain what is wrong with it."""
 
 import os
 import re
@@ -30,21 +30,22 @@ MENDABLE = (
     *(HydraException, OmegaConfBaseException, MisconfigurationException),
     *(ValueError, OSError, FloatingPointError, MissingExtraError),
 )
-"""What the user can mend; `explain` says how."""
+"""The errors that the user can mend; `explain` turns them into messages."""
 
 _LAUNCHERS = {
     "joblib": "hydra-joblib-launcher",
     "submitit_local": "hydra-submitit-launcher",
     "submitit_slurm": "hydra-submitit-launcher",
 }
-"""Packages of the extra `cluster`, by the launcher that they bring."""
+"""The packages of the extra `cluster`, by the launcher that each of them brings."""
 
 
 @contextmanager
 def plainly() -> Iterator[None]:
-    """Say what the user can mend as a line on stderr, with exit code 1; set HYDRA_FULL_ERROR=1 for the traceback.
+    """Show an error that the user can mend as one line on stderr, with exit code 1.
 
-    Anything else is a defect of ours and keeps its traceback.
+    With HYDRA_FULL_ERROR=1 the traceback is shown instead. Any other error is a defect of this program, and keeps its
+    traceback.
     """
     wanted = os.environ.get("HYDRA_FULL_ERROR")
     try:
@@ -61,13 +62,13 @@ def run(
     prepare: Callable[[Task], Task] = lambda task: task,
     schema: type | None = None,
 ) -> None:
-    """Compose `conf/<config_name>.yaml` from the command line and run a task on it, `plainly`.
+    """Compose `conf/<config_name>.yaml` from the command line and run a task on it; `plainly` shows the errors.
 
     Args:
-        task: what to do.
-        config_name: the file's stem, or the name of a configuration in Hydra's store.
-        prepare: what to make of the task, with the checks of its configuration, for a multirun's jobs.
-        schema: the dataclass of the root keys; None takes that of `fae.cli.schema.SCHEMAS`.
+        task: function of the composed configuration.
+        config_name: stem of the file, or name of a configuration in Hydra's store.
+        prepare: function that wraps the task and the checks of its configuration, for the jobs of a multirun.
+        schema: dataclass of the root keys; if None, the entry in `fae.cli.schema.SCHEMAS`.
     """
     register()
     wanted = os.environ.get("HYDRA_FULL_ERROR")
@@ -77,11 +78,11 @@ def run(
         check_root(cfg, schema or SCHEMAS[config_name])
         check_callbacks(cfg)
         check_leaves(cfg)
-        keep_freed_memory()  # here, as a launcher may have begun another process
+        keep_freed_memory()  # called here, because a launcher may have started another process
         return task(cfg)
 
     with plainly():
-        # Without it Hydra swallows the exception that knows which key was wrong.
+        # Without this variable Hydra swallows the exception that knows which key was wrong.
         os.environ["HYDRA_FULL_ERROR"] = "1"
         try:
             hydra.main(config_path=conf_dir(), config_name=config_name, version_base="1.3")(prepare(checked))()
@@ -91,19 +92,19 @@ def run(
 
 
 def check_words(words: Sequence[str]) -> None:
-    """Refuse what Hydra takes and ignores.
+    """Refuse overrides that Hydra accepts and ignores.
 
     Raises:
-        ValueError: an empty mapping is to replace another, which Hydra merges it into.
+        ValueError: an override would replace a mapping by an empty one; Hydra merges the two instead.
     """
     for word in words:
         key, _, value = word.partition("=")
         if value.strip() == "{}" and not key.startswith("+"):
-            raise ValueError(f"{word} changes nothing, as mappings are merged; take keys away one by one: ~{key}.NAME")
+            raise ValueError(f"{word} changes nothing, because mappings are merged; remove single keys: ~{key}.NAME")
 
 
 def explain(error: BaseException) -> str:
-    """The message of an error, with the nearest valid name where a key or a choice is unknown."""
+    """Return the message of an error, with the nearest valid name if a key or a choice is unknown."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         if group == "hydra/launcher" and choice in _LAUNCHERS:
@@ -115,7 +116,7 @@ def explain(error: BaseException) -> str:
         cause, ValueError | OSError | MisconfigurationException
     ):
         leaf = re.search(r"^full_key: (.+)$", str(error), re.MULTILINE)
-        # The data module is given the damage, whose keys stand outside it.
+        # The data module gets the corruption as an argument, but its keys stand outside `data`.
         return f"{re.sub('^data[.](?=corruption)', '', leaf[1])}: {cause}" if leaf else str(cause)
     if isinstance(error, ConfigCompositionException) and isinstance(cause, ConfigAttributeError | ConfigKeyError):
         parent = cause.parent_node

@@ -1,4 +1,4 @@
-"""The schema of the configuration's root, and what OmegaConf resolves for it."""
+"""The schemas of the configurations' root keys, and the registration of schemas and resolver."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,7 @@ from omegaconf import MISSING, OmegaConf
 
 @dataclass
 class Category:
-    """Facts of a category; other keys read them."""
+    """The facts of a category; other keys read them."""
 
     name: str = MISSING
     image_size: Any = None
@@ -51,7 +51,7 @@ class TrainConfig:
 
 @dataclass
 class Calibration:
-    """Where thresholds come from, if not from the held-out images of the run."""
+    """The source of the thresholds, if it is not the run's own held-out images."""
 
     root: str | None = None
     runs: list[str] | None = None
@@ -78,7 +78,7 @@ class EvaluateConfig:
 
 @dataclass
 class Write:
-    """What fae.predict writes beside its table."""
+    """The files that fae.predict writes beside its table."""
 
     map: bool = True
     mask: bool = True
@@ -87,7 +87,7 @@ class Write:
 
 @dataclass
 class GivenThresholds:
-    """What a user sets in place of a run's own thresholds."""
+    """The thresholds that a user sets in place of a run's own."""
 
     image: float | None = None
     pixel: float | None = None
@@ -159,7 +159,7 @@ SCHEMAS: dict[str, type] = {
 
 
 def register() -> None:
-    """Make schemas and resolvers known to Hydra; idempotent."""
+    """Register the schemas with Hydra and the resolver with OmegaConf; repeated calls change nothing."""
     for name, schema in SCHEMAS.items():
         ConfigStore.instance().store(name=f"{name}_schema", node=schema)
     OmegaConf.register_new_resolver(
@@ -168,10 +168,10 @@ def register() -> None:
 
 
 def conf_dir() -> str:
-    """The folder of the configuration tree: inside the package in a wheel, beside it in a checkout.
+    """Return the folder of the configuration tree: inside the package in a wheel, beside it in a checkout.
 
     Raises:
-        FileNotFoundError: it is in neither place.
+        FileNotFoundError: the folder is in neither place.
     """
     here = Path(__file__).resolve().parents[1]
     for folder in (here / "conf", here.parent / "conf"):

@@ -1,4 +1,4 @@
-"""What a multirun adds to its runs: a folder for itself, failures that stop no other run, and a list of them."""
+"""The additions of a multirun: it locks its folder, a failed run stops no other run, and all failures are listed."""
 
 import hashlib
 import os
@@ -25,29 +25,31 @@ from fae.cli.command import Task, explain
 from fae.machine.atomic import write_text
 
 FAILED = "failed"
-"""Folder of a sweep: a log for each run that failed in the last command; its first line holds the run's overrides."""
+"""The folder, inside a sweep's folder, with a log of each run that failed in the last command.
+
+The first line of a log holds the run's overrides."""
 
 _WATCH = "sweep-parent"
 
 
 class Sweep(Callback):  # type: ignore[misc]
-    """Holds the folder of a multirun while it lasts, and lists the runs that failed; the exit code tells as well."""
+    """Locks the folder of a multirun until it ends, lists the failed runs, and sets the exit code if there are any."""
 
-    # Not of the object, which goes to the jobs of other processes.
+    # The class holds the lock, because the object is sent to jobs in other processes.
     _lock: FileLock | None = None
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Take the folder.
+        """Lock the multirun's folder, and remove the logs of earlier failures.
 
         Raises:
-            SystemExit: another process has it, or there is no SLURM for it; Hydra turns other exceptions of a callback
-                into warnings.
+            SystemExit: another process holds the folder, or the SLURM launcher finds no SLURM. Hydra would turn other
+                exceptions of a callback into warnings.
         """
         folder = Path(config.hydra.sweep.dir)
         if "SlurmLauncher" in config.hydra.launcher._target_ and shutil.which("sbatch") is None:
             sys.exit(
-                "error: hydra/launcher=slurm needs sbatch, which is not here; run this where SLURM takes jobs, "
-                "or use hydra/launcher=joblib"
+                "error: hydra/launcher=slurm needs sbatch, which is not installed here; run the sweep on a machine "
+                "that submits to SLURM, or use hydra/launcher=joblib"
             )
         folder.mkdir(parents=True, exist_ok=True)
         Sweep._lock = FileLock(folder / ".lock")
@@ -55,13 +57,14 @@ class Sweep(Callback):  # type: ignore[misc]
             Sweep._lock.acquire(timeout=0)
         except Timeout:
             sys.exit(
-                f"error: hydra.sweep.dir (={folder}) is in use by another sweep; wait for it, or choose another folder"
+                f"error: hydra.sweep.dir (={folder}) is in use by another sweep; wait until it ends, "
+                "or choose another folder"
             )
         for log in (folder / FAILED).glob("*.log"):
             log.unlink()
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        """Give the folder back.
+        """Release the folder, and list the failed runs.
 
         Raises:
             SystemExit: a run failed.
@@ -73,37 +76,37 @@ class Sweep(Callback):  # type: ignore[misc]
         for log in logs:
             words, why, *_rest = [*log.read_text(encoding="utf-8").splitlines(), "", ""]
             print(f"failed: {why}\n  in {words}\n  see {log}", file=sys.stderr)
-        sys.exit(f"error: {len(logs)} run(s) failed; repeat the command to try them again, it skips what is finished")
+        sys.exit(f"error: {len(logs)} run(s) failed; repeat the command to try them again: it skips finished runs")
 
 
 @contextmanager
 def sweeping() -> Iterator[None]:
-    """Give back the folder of a multirun however it ends, and explain a job that was lost.
+    """Release the folder of a multirun however it ends, and explain the loss of a job.
 
     Raises:
-        SystemExit: a job was killed before it could say why, or Ctrl-C.
+        SystemExit: a job was killed before it could report an error, or Ctrl-C was pressed.
     """
     try:
         yield
     except _raised_by("submitit.core.utils", "FailedJobError", "UncompletedJobError") as error:
         sys.exit(
-            f"error: a job was lost: {str(error).strip()}\nThe others go on; see squeue. When it is empty, repeat the "
-            "command: it skips what is finished and goes on with the rest"
+            f"error: a job was lost: {str(error).strip()}\nThe other jobs go on; squeue lists them. When the list is "
+            "empty, repeat the command: it skips finished runs and goes on with the rest"
         )
     except _raised_by("joblib.externals.loky.process_executor", "TerminatedWorkerError"):
         sys.exit(
-            "error: a worker process was killed, perhaps for its memory, and joblib stopped the others; repeat the "
-            "command to go on, with a smaller hydra.launcher.n_jobs where memory is short"
+            "error: a worker process was killed, perhaps because memory ran out, and joblib stopped the others; repeat "
+            "the command to go on, with a smaller hydra.launcher.n_jobs if memory is short"
         )
     except KeyboardInterrupt:
-        print("\nstopped; repeat the command to go on", flush=True)
+        print("\nThe sweep was stopped; repeat the command to go on", flush=True)
         sys.exit(128 + signal.SIGINT)
     finally:
         _release()
 
 
 def _raised_by(module: str, *names: str) -> tuple[type[BaseException], ...]:
-    """Exceptions of a launcher, which is an extra: none if nothing has imported its module."""
+    """Return exceptions of a launcher, which an extra brings; the tuple is empty if its module is not imported."""
     loaded = sys.modules.get(module)
     return tuple(getattr(loaded, name) for name in names) if loaded is not None else ()
 
@@ -115,7 +118,7 @@ def _release() -> None:
 
 
 def recorded(task: Task) -> Task:
-    """Turn an exception of a multirun's job into a log in the sweep's folder, so that the others go on."""
+    """Wrap a task: an exception in a multirun's job becomes a log in the sweep's folder, and the other jobs go on."""
 
     def record(cfg: DictConfig) -> Any:
         hydra = HydraConfig.get()
@@ -127,9 +130,9 @@ def recorded(task: Task) -> Task:
         folder = Path(hydra.sweep.dir) / FAILED
         try:
             return task(cfg)
-        except Exception as error:  # a defect of ours as well: the log keeps its traceback, and the others go on
+        except Exception as error:  # also a defect of this program: the log keeps the traceback, and other jobs go on
             if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
-                raise  # the first process of the run says what was wrong
+                raise  # the first process of the run reports what was wrong
             why = " ".join(explain(error).split())
             folder.mkdir(parents=True, exist_ok=True)
             log = folder / f"{_name(overrides)}.log"
@@ -141,7 +144,7 @@ def recorded(task: Task) -> Task:
 
 
 def _end_with_parent() -> None:
-    """Stop as by SIGTERM when the process of the sweep is gone: joblib's workers would train on, holding their runs."""
+    """Stop by SIGTERM when the sweep's process is gone: otherwise joblib's workers would go on and hold their runs."""
     parent = os.getppid()
 
     def watch() -> None:
@@ -154,5 +157,5 @@ def _end_with_parent() -> None:
 
 
 def _name(overrides: str) -> str:
-    """Of a file: readable, and different for different runs."""
+    """Return a file name that is readable and differs between runs."""
     return f"{re.sub(r'[^A-Za-z0-9.=]+', '-', overrides)[:100]}-{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"

@@ -1,1 +1,1 @@
-"""What depends on the machine: memory, precision, files that appear whole, versions and commits."""
+"""The parts that depend on the machine: memory, precision, locks, files that appear whole, versions and commits."""

@@ -1,4 +1,4 @@
-"""How this process's memory comes from the system and goes back to it: the C library's own settings."""
+"""Settings of the C library that decide how this process takes memory from the system and returns it."""
 
 import ctypes
 import platform
@@ -8,15 +8,15 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
 def keep_freed_memory() -> bool:
-    """Let freed memory wait in the process for the next step, instead of going back to the system.
+    """Keep freed memory in the process for the next step, instead of returning it to the system.
 
     By default glibc takes each large block from the system and gives it back when it is freed, so that every large
-    tensor of every step begins with page faults. The process's memory then stays at its peak, and somewhat above what
-    was in use there, as freed blocks of other sizes lie in between. It concerns the whole process, libraries included;
-    of other threads than the main one, blocks of up to 64 MiB.
+    tensor of every step begins with page faults. With this setting the process's memory stays at its peak, which is
+    somewhat above what was in use, because freed blocks of other sizes lie in between. The setting concerns the whole
+    process, libraries included. In threads other than the main one it concerns only blocks of up to 64 MiB.
 
     Returns:
-        whether the C library is one that can do it; on others nothing changes.
+        True if the C library is glibc and accepts the setting; with other libraries nothing changes.
     """
     if not _is_glibc():
         return False
@@ -25,7 +25,7 @@ def keep_freed_memory() -> bool:
 
 
 def give_back_freed_memory() -> None:
-    """Return what waits there to the system, once; nothing where `keep_freed_memory` changes nothing."""
+    """Return the freed memory of this process to the system, once; without glibc nothing happens."""
     if _is_glibc():
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Give a path to write to; it takes the place of `path` when the block ends well, and is removed otherwise.
+    """Yield a draft to write to. It replaces `path` if the block succeeds; otherwise it is removed.
 
     Raises:
-        OSError: naming `path` and the remedy, when the disk is full or the folder cannot be written; whatever was
-            at `path` before stays.
+        OSError: the disk is full or the folder cannot be written; the message names `path` and the remedy, and the
+            file that was at `path` before stays.
     """
     draft = path.with_name(f".{path.name}.part")
     try:
@@ -31,6 +31,6 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8, whole."""
+    """Write a text file in UTF-8; it appears whole or not at all."""
     with whole(path) as draft:
         draft.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A folder is one process's at a time."""
+"""A lock ensures that only one process at a time uses a folder."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,22 +9,24 @@ from filelock import FileLock, Timeout
 
 @contextmanager
 def locked(run_dir: Path, name: str = "run_dir", patience_s: float = 0) -> Iterator[None]:
-    """Hold a folder, creating it where it is missing and removing it where nothing was written into it.
+    """Lock a folder; it is created if it is missing, and removed if nothing was written into it.
 
     Args:
-        run_dir: the folder.
-        name: of the key that names it.
-        patience_s: how long to wait for a process that holds it.
+        run_dir: path of the folder.
+        name: configuration key that names the folder, for the error message.
+        patience_s: number of seconds to wait for another process that holds the folder.
 
     Raises:
-        ValueError: another process holds it.
+        ValueError: another process holds the folder.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     lock = FileLock(run_dir / ".lock")
     try:
         lock.acquire(timeout=patience_s)
     except Timeout as error:
-        raise ValueError(f"{name} (={run_dir}) is in use by another process; wait for it, or choose another") from error
+        raise ValueError(
+            f"{name} (={run_dir}) is in use by another process; wait until it ends, or choose another folder"
+        ) from error
     try:
         yield
     finally:

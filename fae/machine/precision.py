@@ -2,15 +2,15 @@ import torch
 
 
 def on_gpu(accelerator: str) -> bool:
-    """Whether Lightning will run on a CUDA device, by the name of its accelerator, "auto" included."""
+    """Return whether Lightning will run on a CUDA device, given the name of its accelerator, "auto" included."""
     return accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
 
 
 def best_precision(accelerator: str) -> str:
-    """The Lightning precision for a device: bf16 autocast where its arithmetic gains by it, otherwise float32.
+    """Return the Lightning precision for a device: bf16 autocast if it computes bf16 natively, otherwise float32.
 
     Args:
-        accelerator: Lightning's name, "auto" included.
+        accelerator: Lightning's name of the accelerator, "auto" included.
     """
     if on_gpu(accelerator):
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"

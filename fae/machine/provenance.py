@@ -15,7 +15,7 @@ _PACKAGES = ("fae", "torch", "lightning", "kornia", "numpy", "opencv-python-head
 
 
 def environment(device: torch.device, packages: Sequence[str] = _PACKAGES) -> dict[str, Any]:
-    """Flat facts for metrics.json, with the versions of the packages."""
+    """Return flat facts for metrics.json: device, threads, Python's version and the versions of the packages."""
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
     else:
@@ -28,11 +28,11 @@ def environment(device: torch.device, packages: Sequence[str] = _PACKAGES) -> di
 
 
 def _version(package: str) -> str:
-    return fae.__version__ if package == "fae" else version(package)  # our distribution has another name
+    return fae.__version__ if package == "fae" else version(package)  # its distribution has another name
 
 
 def git_commit() -> str | None:
-    """The commit of the code, with "+changes" where the tree differs from it; None outside a checkout."""
+    """Return the commit of the code, with "+changes" if tracked files differ from it; None outside a checkout."""
     checkout = Path(__file__).resolve().parents[2]
 
     def git(*arguments: str) -> str:
@@ -41,7 +41,7 @@ def git_commit() -> str | None:
 
     try:
         if Path(git("rev-parse", "--show-toplevel")) != checkout:
-            return None  # installed somewhere inside another project's checkout
+            return None  # the package is installed inside another project's checkout
         changes = git("status", "--porcelain", "--untracked-files=no")
         return git("rev-parse", "HEAD") + ("+changes" if changes else "")
     except (OSError, subprocess.SubprocessError):

@@ -1,1 +1,1 @@
-"""Several processes for one run: starting them, and normalising over all of their images."""
+"""Several processes for one run: their start, and a batch norm over the images of all of them."""

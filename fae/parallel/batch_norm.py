@@ -6,14 +6,14 @@ from torch.autograd.function import FunctionCtx
 
 
 class CrossProcessBatchNorm(LayerSync):
-    """Normalises over the images of all processes, so that their number does not change what is learned.
+    """Batch norm over the images of all processes: the number of processes does not change what is learned.
 
-    For the CPU, where `torch.nn.SyncBatchNorm` refuses to run; Lightning applies it when it trains with several
-    processes.
+    This class serves the CPU, where `torch.nn.SyncBatchNorm` refuses to run. Lightning applies it if it trains with
+    several processes.
     """
 
     def apply(self, model: nn.Module) -> nn.Module:
-        """Put a `BatchNorm2d` that looks at all processes in the place of every one."""
+        """Replace every `BatchNorm2d` by one that normalises over the images of all processes."""
         for parent in list(model.modules()):
             for name, child in list(parent.named_children()):
                 if type(child) is nn.BatchNorm2d:
@@ -23,13 +23,13 @@ class CrossProcessBatchNorm(LayerSync):
         return model
 
     def revert(self, model: nn.Module) -> nn.Module:
-        """Nothing to undo: the same keys, and without other processes the same numbers."""
+        """Return the model unchanged: its keys, and in a single process its numbers, are those of `BatchNorm2d`."""
         return model
 
 
 class _BatchNorm(nn.BatchNorm2d):
     def forward(self, features: Tensor) -> Tensor:
-        """`(B, C, H, W)`; the batch is that of all processes."""
+        """Normalise features `(B, C, H, W)`; in training the statistics cover the batches of all processes."""
         if not self.training or not distributed.is_initialized():
             return super().forward(features)
         values = features.float()
@@ -58,7 +58,7 @@ def _total(value: Tensor) -> Tensor:
 
 
 class _Sum(Function):
-    """Sum over all processes; torch's own differentiable one is deprecated."""
+    """Differentiable sum over all processes; torch's own differentiable sum is deprecated."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, value: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Several processes on one machine for one run, where no torchrun or srun has started them."""
+"""Start of several processes for one run on one machine, if neither torchrun nor srun has started them."""
 
 import json
 import logging
@@ -16,25 +16,25 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 
 def in_processes(count: int, function: Callable[..., Any], *arguments: Any, scratch: Path) -> Any:
-    """Call a function in so many new processes, which find each other by PyTorch's environment variables.
+    """Call a function in several new processes, which find each other by PyTorch's environment variables.
 
-    When one dies, PyTorch ends the others. A signal is handed on to all of them.
+    If one process dies, PyTorch ends the others. A signal is passed on to all of them.
 
     Args:
-        count: processes.
-        function: of a module, so that it can be found there by name, with PyTorch's decorator `record`.
-        arguments: plain values.
-        scratch: a folder for what the processes say of their failures; emptied before, and removed after.
+        count: number of processes.
+        function: function that its module holds by name, decorated with PyTorch's `record`.
+        arguments: plain values that the function is called with.
+        scratch: folder in which the processes record their failures; it is emptied before and removed afterwards.
 
     Returns:
-        what the first one returned.
+        the value that the function returned in the first process.
 
     Raises:
-        ValueError: one raised a ValueError; with its message.
-        ChildProcessError: one failed otherwise; with its message.
-        SystemExit: a signal stopped them.
+        ValueError: a process raised a ValueError, whose message is kept.
+        ChildProcessError: a process failed in another way; the message names the cause.
+        SystemExit: a signal stopped the processes.
     """
-    shutil.rmtree(scratch, ignore_errors=True)  # of a run that was killed
+    shutil.rmtree(scratch, ignore_errors=True)  # a killed run may have left it
     scratch.mkdir(parents=True)
     config = LaunchConfig(
         min_nodes=1,
@@ -46,16 +46,16 @@ def in_processes(count: int, function: Callable[..., Any], *arguments: Any, scra
         local_addr="localhost",
         run_id=scratch.name,
         logs_specs=DefaultLogsSpecs(log_dir=str(scratch)),
-        # The processes are forked from one that has imported the module and has no GPU yet: its imports, which take
-        # seconds, are done once.
+        # The processes are forked from a server process that has imported the module and uses no GPU yet: the imports
+        # take seconds, and happen only once.
         start_method="forkserver",
     )
     spec = sys.modules[function.__module__].__spec__
-    if spec is not None:  # the name of the module even where it is run as __main__
+    if spec is not None:  # the spec holds the module's name even if it runs as __main__
         multiprocessing.set_forkserver_preload([spec.name])
     for name in list(logging.root.manager.loggerDict):
         if name.startswith("torch.distributed.elastic"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)  # what it says is raised as well
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # its messages are raised as errors, too
     try:
         return elastic_launch(config, function)(*arguments)[0]
     except ChildFailedError as error:
@@ -73,7 +73,7 @@ def in_processes(count: int, function: Callable[..., Any], *arguments: Any, scra
 
 
 def _message(message: Any) -> str:
-    """Of a failure as PyTorch records it: JSON of an exception, or words on a signal."""
+    """Return the text of a failure as PyTorch records it: JSON for an exception, words for a signal."""
     with suppress(json.JSONDecodeError):
         message = json.loads(message) if isinstance(message, str) else message
     text = message["message"] if isinstance(message, dict) else str(message)

@@ -1,1 +1,1 @@
-"""A run as an object: identity, folder, beginning, the network and trainer built for it, its predictions."""
+"""The parts of a run: identity, folder, beginning, network, trainer, predictions, facts and detector file."""

@@ -1,4 +1,4 @@
-"""The beginning of a run: its folder, weights that exist already, its W&B run, and what Ctrl-C does."""
+"""The beginning of a run: its folder, weights that are trained already, its W&B run, and its reaction to Ctrl-C."""
 
 import signal
 from collections.abc import Iterator
@@ -24,23 +24,26 @@ _PATIENCE_S = 60
 def begin(
     held: ExitStack, cfg: DictConfig, data: DataModule, run_dir: Path, sweep_dir: str | None, mode: str, resume: str
 ) -> tuple[Origin, ResumableWandbLogger]:
-    """Take a run's folder, find weights that are trained already, and start its W&B run.
+    """Lock a run's folder, look for weights that are trained already, and start the W&B run.
 
     Args:
-        held: ends all of it, in the opposite order.
+        held: stack that ends all of these steps in the opposite order.
         cfg: the run's configuration.
-        data: after `setup`.
-        run_dir: the run's folder.
-        sweep_dir: the folder of the multirun that the run belongs to, if any.
-        mode: of W&B, see `fae.tracking.session.safe_mode`.
-        resume: the command that goes on with the run.
+        data: data module whose `setup` has run.
+        run_dir: path of the run's folder.
+        sweep_dir: path of the multirun's folder, if the run belongs to a multirun.
+        mode: W&B mode from `fae.tracking.session.safe_mode`.
+        resume: command that resumes the run.
+
+    Returns:
+        the origin and the logger of the run.
 
     Raises:
         ValueError: another process holds the folder.
     """
     sweep = Path(sweep_dir) if sweep_dir is not None else sweep_of(run_dir)
     group = sweep.resolve().name if sweep is not None else None
-    # A run of a sweep that was killed may take a moment to end.
+    # In a sweep, a killed run may take a moment to release its folder.
     held.enter_context(locked(run_dir, patience_s=0 if sweep is None else _PATIENCE_S))
     held.enter_context(stoppable(run_dir, resume, sweep is not None))
     twin = held.enter_context(trained_alike(sweep, run_dir, cfg, data.index)) if sweep is not None else None
@@ -49,7 +52,7 @@ def begin(
         take_weights(twin, run_dir)
     held.enter_context(wandb_run(sweep or run_dir, Path(cfg.cache_dir)))
     weights = f"; its weights are those of {twin.name}" if twin is not None else ""
-    print(f"run folder: {run_dir}{weights}\nif interrupted, go on with: {resume}", flush=True)
+    print(f"run folder: {run_dir}{weights}\nif the run is interrupted, go on with: {resume}", flush=True)
     name, lam = slug(cfg, data.index.dataset), lam_of(cfg)
     logger = start(
         instantiate(cfg.logger, _partial_=True, _convert_="all"),
@@ -69,7 +72,7 @@ def begin(
 
 @contextmanager
 def stoppable(run_dir: Path, resume: str, in_sweep: bool) -> Iterator[None]:
-    """End on Ctrl-C and SIGTERM with the command that resumes; during a fit LastCheckpoint saves first."""
+    """On Ctrl-C or SIGTERM, print the command that resumes the run and exit; in a fit LastCheckpoint saves first."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
         raise SIGTERMException(signum)
@@ -78,9 +81,9 @@ def stoppable(run_dir: Path, resume: str, in_sweep: bool) -> Iterator[None]:
     try:
         yield
     except SIGTERMException as stopped:
-        kept = f"saved in {run_dir / LAST}" if (run_dir / LAST).is_file() else "nothing was trained yet"
+        kept = f"its state is saved in {run_dir / LAST}" if (run_dir / LAST).is_file() else "nothing was trained yet"
         how = "Repeat the command of the sweep, or go on with this run:" if in_sweep else "Go on with:"
-        print(f"\nstopped; {kept}. {how}\n  {resume}", flush=True)
+        print(f"\nThe run was stopped; {kept}. {how}\n  {resume}", flush=True)
         raise SystemExit(128 + int(stopped.code or signal.SIGTERM)) from stopped
     finally:
         for signum, handler in before.items():

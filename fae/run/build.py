@@ -1,4 +1,4 @@
-"""From a composed configuration to the objects of a run."""
+"""Functions that build the objects of a run from its composed configuration."""
 
 import logging
 import warnings
@@ -19,7 +19,7 @@ from fae.score.score import Score
 
 
 def build_module(cfg: DictConfig, score: Score) -> AnomalyAutoencoder:
-    """Build network, objective and optimiser, with the residual of a score."""
+    """Build the network, the objective and the optimiser, with the residual of a score."""
     return AnomalyAutoencoder(
         build_network(cfg),
         instantiate(cfg.objective, _convert_="all"),
@@ -30,12 +30,12 @@ def build_module(cfg: DictConfig, score: Score) -> AnomalyAutoencoder:
 
 
 def build_trainer(cfg: DictConfig, callbacks: list[Callback]) -> lightning.Trainer:
-    """Build the trainer, without its logger, and refuse what this program cannot do.
+    """Build the trainer without its logger, and refuse settings that this program does not support.
 
-    With several processes, a trainer of one of them; see `launched`.
+    If the run has several processes, the trainer belongs to one of them; see `launched`.
 
     Raises:
-        ValueError: the configuration asks for what this program cannot do.
+        ValueError: the number of processes does not fit the strategy or the batch size, or gradients are accumulated.
     """
     trainer: lightning.Trainer = instantiate(
         cfg.trainer,
@@ -58,14 +58,14 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback]) -> lightning.Train
         )
     if trainer.accumulate_grad_batches != 1:
         raise ValueError(
-            f"trainer.accumulate_grad_batches (={trainer.accumulate_grad_batches}) must be 1, as schedules count "
+            f"trainer.accumulate_grad_batches (={trainer.accumulate_grad_batches}) must be 1, because schedules count "
             "optimiser steps; set data.batch_size instead"
         )
     return trainer
 
 
 def launched(trainer: lightning.Trainer) -> bool:
-    """Whether all processes of a run are there: a single one, or several that torchrun, srun or we have started."""
+    """Return whether all processes of a run exist: a single one, or several that torchrun, srun or fae has started."""
     strategy = trainer.strategy
     if not isinstance(strategy, DDPStrategy):
         return True
@@ -74,15 +74,15 @@ def launched(trainer: lightning.Trainer) -> bool:
 
 
 def quiet() -> None:
-    """Keep what a user can do nothing about out of the output."""
+    """Hide messages that a user can do nothing about."""
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.distributed"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in (
         ".*does not have many workers.*",  # the images are in memory
-        ".*Checkpoint directory .* exists and is not empty.*",  # it is the run's folder
-        ".*The `srun` command is available.*",  # one process is what was asked for
-        ".*`compute`` method of metric MeanMetric was called before.*",  # by a process without a share of the images
-        ".*recommended to use `self.log.*sync_dist=True.*",  # torchmetrics has added up what is logged
-        ".*isinstance\\(treespec, LeafSpec\\).*",  # Lightning's own
+        ".*Checkpoint directory .* exists and is not empty.*",  # the folder is the run's own
+        ".*The `srun` command is available.*",  # a single process was asked for
+        ".*`compute`` method of metric MeanMetric was called before.*",  # a process may have no share of the images
+        ".*recommended to use `self.log.*sync_dist=True.*",  # torchmetrics has added up the logged values
+        ".*isinstance\\(treespec, LeafSpec\\).*",  # Lightning's own code causes it
     ):
         warnings.filterwarnings("ignore", message)

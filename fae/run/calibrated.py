@@ -1,4 +1,4 @@
-"""detector.pt: what a run's weights need besides, to score an image."""
+"""detector.pt holds all values, besides a run's weights, that scoring an image needs."""
 
 import hashlib
 from collections.abc import Sequence
@@ -26,16 +26,16 @@ def save_detector(
     thresholds: tuple[float | None, float | None],
     colour_limit: float,
 ) -> None:
-    """Write what a run's weights need besides, to score an image: plain values and tensors, no pickled code.
+    """Write the values besides the weights that scoring an image needs: plain values and tensors, no pickled code.
 
     Args:
-        path: of the file.
+        path: path of the file to write.
         cfg: the run's configuration, with the score that was calibrated.
-        run_dir: the run's folder, whose checkpoint this belongs to.
-        score: calibrated.
-        image_size: `(height, width)` of the maps.
-        thresholds: of images and of pixels, None where there is none.
-        colour_limit: value of the brightest colour in pictures.
+        run_dir: path of the run's folder, whose checkpoint the file belongs to.
+        score: calibrated score.
+        image_size: `(height, width)` of the maps in pixels.
+        thresholds: thresholds for image scores and for pixels; None stands for a missing threshold.
+        colour_limit: map value of the brightest colour in pictures.
     """
     state = {
         "format": _FORMAT,
@@ -52,31 +52,31 @@ def save_detector(
 
 
 def read_detector(path: Path, run_dir: Path) -> dict[str, Any]:
-    """Read what `save_detector` wrote.
+    """Read the values that `save_detector` wrote.
 
     Args:
-        path: of the file.
-        run_dir: the run's folder, whose checkpoint it must belong to.
+        path: path of the file to read.
+        run_dir: path of the run's folder, whose checkpoint the file must belong to.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no detector, one of another version, or one of other weights.
+        ValueError: the file is no detector, has the format of another version, or belongs to other weights.
     """
-    again = f"python -m fae.evaluate run_dir={run_dir} name=again writes one, for evaluation=again"
+    again = f"`python -m fae.evaluate run_dir={run_dir} name=again` writes a new one for evaluation=again"
     if not path.is_file():
-        raise FileNotFoundError(f"no {path}; {again}")
+        raise FileNotFoundError(f"{path} does not exist; {again}")
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         known = state["format"] == _FORMAT
     except (RuntimeError, KeyError, TypeError, EOFError, UnpicklingError) as error:
         raise ValueError(f"{path} is no detector ({type(error).__name__}); {again}") from error
     if not known:
-        raise ValueError(f"{path} has format {state['format']}, this version reads {_FORMAT}; {again}")
+        raise ValueError(f"{path} has format {state['format']}, but this version reads format {_FORMAT}; {again}")
     if state["checkpoint"] != digest(checkpoint_of(run_dir)):
         raise ValueError(f"{path} belongs to other weights than {checkpoint_of(run_dir)}; {again}")
     return state
 
 
 def digest(path: Path) -> str:
-    """Sixteen hexadecimal digits of a file's content."""
+    """Return sixteen hexadecimal digits of the SHA-256 hash of a file's content."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""What metrics.json says of a run besides its measures."""
+"""The facts about a run that metrics.json holds besides its measures."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from fae.score.score import Score
 
 
 def facts(cfg: DictConfig, data: DataModule, score: Score) -> dict[str, Any]:
-    """What was trained on what, and how the choices were made."""
+    """Return what was trained, on which data, and how the choices were made."""
     return {
         "dataset": data.index.dataset,
         "category": cfg.category.name,

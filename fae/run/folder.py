@@ -24,7 +24,7 @@ CONFIG, ORIGIN, METRICS, LAST, BEST = "config.yaml", "origin.json", "metrics.jso
 
 
 class State(Enum):
-    """What a run folder holds."""
+    """The state of a run's folder."""
 
     NEW = "new"
     INTERRUPTED = "interrupted"
@@ -32,7 +32,7 @@ class State(Enum):
 
 
 def new_run_dir(cfg: DictConfig, index: Index, sweep_dir: str | None) -> Path:
-    """Name a run's folder: by its hash, so that repeating a sweep finds it again; by the time as well outside one."""
+    """Name a run's folder by its hash, so that a repeated sweep finds it again; outside a sweep, add the time."""
     name = f"{slug(cfg, index.dataset)}-{config_hash(cfg, index.fingerprint)}"
     if sweep_dir is not None:
         return Path(sweep_dir) / name
@@ -40,18 +40,18 @@ def new_run_dir(cfg: DictConfig, index: Index, sweep_dir: str | None) -> Path:
 
 
 def state(run_dir: Path, cfg: DictConfig, index: Index) -> State:
-    """Look at a run's folder; changes nothing.
+    """Return the state of a run's folder, without changing the folder.
 
     Raises:
-        ValueError: it belongs to a run with another configuration or other data, or holds files of something else.
+        ValueError: the folder belongs to a run with another configuration or other images, or to no run at all.
     """
-    # Hidden files are drafts that a killed process left, see fae.machine.atomic, and the lock.
+    # Hidden files are the lock, and drafts that a killed process left, see fae.machine.atomic.
     begun = [p.name for p in run_dir.iterdir() if not p.name.startswith(".")] if run_dir.exists() else []
     if set(begun) <= {ORIGIN}:
         return State.NEW
     stored = run_dir / CONFIG
     if not stored.is_file():
-        raise ValueError(f"run_dir (={run_dir}) holds files but no {CONFIG}: not a run; choose another folder")
+        raise ValueError(f"run_dir (={run_dir}) holds files but no {CONFIG}, so it is no run; choose another folder")
     old, new = identity(resolved(_config(run_dir))), identity(resolved(cfg))
     changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
     if changed:
@@ -65,13 +65,13 @@ def check_images(run_dir: Path, index: Index) -> None:
     """Check that a run was begun on these images.
 
     Raises:
-        ValueError: it was begun on others.
+        ValueError: the run was begun on other images.
     """
     origin = json.loads((run_dir / ORIGIN).read_text())
     if (origin["dataset"], origin["fingerprint"]) != (index.dataset, index.fingerprint):
         raise ValueError(
             f"run_dir (={run_dir}) was begun on other images ({origin['dataset']} {origin['fingerprint']}, now "
-            f"{index.dataset} {index.fingerprint}); choose another folder, or data.root where its images lie"
+            f"{index.dataset} {index.fingerprint}); choose another folder, or set data.root to the run's images"
         )
 
 
@@ -79,7 +79,7 @@ def finished_config(run_dir: Path) -> DictConfig:
     """Read the composed configuration of a finished run.
 
     Raises:
-        ValueError: the folder holds no run, or one that is not finished.
+        ValueError: the folder holds no run, a run that is not finished, or a run of another version.
     """
     missing = [name for name in (CONFIG, ORIGIN, METRICS) if not (run_dir / name).is_file()]
     if missing == [METRICS]:
@@ -90,10 +90,10 @@ def finished_config(run_dir: Path) -> DictConfig:
 
 
 def _config(run_dir: Path) -> DictConfig:
-    """Read a run's configuration, whose classes must still be where it says.
+    """Read a run's configuration, and check that this version still has the classes that it names.
 
     Raises:
-        ValueError: naming the class that is not, and the commit that reads the run.
+        ValueError: a class is missing; the message names it and the commit that reads the run.
     """
     cfg = OmegaConf.load(run_dir / CONFIG)
     assert isinstance(cfg, DictConfig)
@@ -102,14 +102,14 @@ def _config(run_dir: Path) -> DictConfig:
             commits = [commit for commit in _origin(run_dir).get("git_commits", []) if commit]
             which = f"commit {commits[-1]}" if commits else "the version that trained it"
             raise ValueError(
-                f"run_dir (={run_dir}) is a run of another version, whose {target} is not here: {which} reads it, "
-                "or train it again"
+                f"run_dir (={run_dir}) is a run of another version; its class {target} does not exist here. Read the "
+                f"run with {which}, or train it again"
             )
     return cfg
 
 
 def _is_here(target: str) -> bool:
-    """Whether this version has a class or function; its file tells, as imports would take seconds."""
+    """Return whether this version has a class or function; the source is searched, as an import would take seconds."""
     module, _, name = target.rpartition(".")
     if not module.startswith("fae."):
         return True
@@ -124,7 +124,7 @@ def _is_here(target: str) -> bool:
 
 
 def _targets(node: Any) -> Iterator[str]:
-    """The classes that a configuration names."""
+    """Yield the classes that a configuration names."""
     if isinstance(node, dict):
         if isinstance(node.get("_target_"), str):
             yield node["_target_"]
@@ -135,14 +135,14 @@ def _targets(node: Any) -> Iterator[str]:
 
 
 class Origin(NamedTuple):
-    """Where a run comes from, beside its images."""
+    """The origin of a run, besides its images."""
 
     git_commits: list[str | None]
-    """Those that have worked on it so far."""
+    """The commits of the code that has worked on the run so far."""
     wandb_id: str
-    """Its name in W&B, however often it goes on."""
+    """The id of the run in W&B, which stays the same however often the run is resumed."""
     weights_of: str | None
-    """The run that trained its weights, if not itself."""
+    """The name of the run that trained the weights, if it is another run."""
 
 
 def claim(
@@ -151,12 +151,12 @@ def claim(
     """Write down what a run is made of: the images, the composed configuration, and the code's commit.
 
     Args:
-        run_dir: the run's folder.
-        cfg: composed.
-        index: of the images.
-        commit: of the code.
-        sweep: the name of the multirun that it belongs to.
-        twin: the run that its weights come from, see `trained_alike`.
+        run_dir: path of the run's folder.
+        cfg: composed configuration.
+        index: index of the images.
+        commit: commit of the code; None outside a checkout.
+        sweep: name of the multirun that the run belongs to, if any.
+        twin: folder of the run that the weights come from, see `trained_alike`.
     """
     before = _origin(run_dir)
     of_twin = {} if twin is None else _origin(twin)
@@ -180,9 +180,9 @@ def claim(
 
 @contextmanager
 def trained_alike(sweep: Path, run_dir: Path, cfg: DictConfig, index: Index) -> Iterator[Path | None]:
-    """Find a finished run of a sweep that differs from one in scoring alone, so that it has its weights.
+    """Find a finished run of a sweep that differs from a new run only in scoring, so that it has the new run's weights.
 
-    Where there is none yet, no other process can look for the same weights inside the block: it waits for these.
+    If there is none yet, any other process that looks for the same weights waits until this block ends.
     """
     training = training_hash(cfg, index.fingerprint)
     lock = FileLock(sweep / f".training-{training}.lock")
@@ -195,7 +195,7 @@ def trained_alike(sweep: Path, run_dir: Path, cfg: DictConfig, index: Index) -> 
         twins = (path.parent for path in sorted(sweep.glob(f"*/{METRICS}")) if (path.parent / LAST).is_file())
         twin = next((path for path in twins if _training(path) == training), None)
         if (run_dir / LAST).is_file():
-            twin = None  # it has begun to train by itself
+            twin = None  # the run has begun to train its own weights
         if twin is not None:
             lock.release()
         yield twin
@@ -204,19 +204,19 @@ def trained_alike(sweep: Path, run_dir: Path, cfg: DictConfig, index: Index) -> 
 
 
 def take_weights(twin: Path, run_dir: Path) -> None:
-    """Give a run the checkpoints of another; they take no more space, as files are never changed, only replaced."""
+    """Link the checkpoints of another run: files are never changed, only replaced, so that links need no more space."""
     for name in (BEST, LAST):
         if (twin / name).is_file():
             with whole(run_dir / name) as draft:
                 draft.unlink(missing_ok=True)
                 try:
                     os.link(twin / name, draft)
-                except OSError:  # a file system without links
+                except OSError:  # the file system has no links
                     shutil.copyfile(twin / name, draft)
 
 
 def _training(folder: Path) -> str | None:
-    """What its weights are determined by; None for what is no run of ours."""
+    """Return the hash of what determines a run's weights; None if the folder holds no run."""
     try:
         return str(_origin(folder)["training"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -230,6 +230,6 @@ def _origin(run_dir: Path) -> dict[str, Any]:
 
 
 def sweep_of(run_dir: Path) -> Path | None:
-    """The folder of the multirun that a run was begun in, if it still lies there; by whatever command it goes on."""
+    """Return the folder of the multirun that began a run, whatever command resumes it; None if the run was moved."""
     sweep = _origin(run_dir).get("sweep")
     return run_dir.parent if sweep is not None and run_dir.resolve().parent.name == sweep else None

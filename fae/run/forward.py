@@ -15,12 +15,13 @@ from fae.types import Images
 
 
 def predict(trainer: lightning.Trainer, module: AnomalyAutoencoder, data: DataModule) -> tuple[Prediction, Prediction]:
-    """Predict the held-out normal images and the test images, as they are.
+    """Predict the held-out normal images and the test images, without synthetic damage.
 
-    Of several processes each predicts its share, and the first one gets them all; the others get their own.
+    Each of several processes predicts its share of the images. The first process gets all predictions, and every other
+    process gets its own.
     """
     predicted: Any = trainer.predict(module, datamodule=data, weights_only=True)
-    # Without test images Lightning nests one level less.
+    # Without test images, Lightning's list is nested one level less.
     val, test = predicted if data.test.samples else (predicted, [])
     if trainer.world_size > 1:
         shares: list[Any] | None = [None] * trainer.world_size if trainer.is_global_zero else None
@@ -33,7 +34,7 @@ def predict(trainer: lightning.Trainer, module: AnomalyAutoencoder, data: DataMo
 def predict_images(
     trainer: lightning.Trainer, module: AnomalyAutoencoder, data: DataModule, image: Iterable[Tensor]
 ) -> Prediction:
-    """Predict other images of the size of this data set; batches `(B, 3, H, W)` in [0, 1]."""
+    """Predict other images, given as batches `(B, 3, H, W)` in [0, 1] that have the size of this data set."""
     positions = itertools.count()
     batches = (Images(one, torch.tensor([next(positions) for _ in one])) for one in image)
     predicted: Any = trainer.predict(module, dataloaders=DataLoader(_Once(batches), batch_size=None), weights_only=True)
@@ -41,7 +42,7 @@ def predict_images(
 
 
 class _Once(IterableDataset[Images]):
-    """Batches as they come, so that no two need to be in memory."""
+    """Yields batches as they come, so that only one needs to be in memory."""
 
     def __init__(self, batches: Iterator[Images]) -> None:
         self.batches = batches

@@ -1,4 +1,4 @@
-"""What makes two runs the same: the values of a configuration that determine the result, and hashes of them."""
+"""The identity of a run: the values of its configuration that determine the result, and hashes of these values."""
 
 import hashlib
 import json
@@ -6,18 +6,18 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-# Where a run lies, how it is shown, and whether a GPU's kernels are compiled, which rounds in another way and is told
-# by metrics.json; a run may go on with others.
+# These keys say where a run lies, how it is shown, and whether a GPU's kernels are compiled. Compiled kernels round
+# differently, and metrics.json says whether they were used. A run may be resumed with other values of these keys.
 _PRESENTATION = (
     *("run_dir", "cache_dir", "logger", "tags", "pictures"),
     *("callback.progress", "callback.learning_rate", "callback.finite", "callback.last", "callback.best.dirpath"),
     *("callback.history", "callback.reconstructions", "callback.compiled"),
     *("trainer.enable_progress_bar", "trainer.log_every_n_steps"),
-    # What the data are is told by their fingerprint, wherever they lie.
+    # The fingerprint identifies the data, wherever they lie.
     *("data.root", "data.source.default_root", "data.source.cache_dir", "data.cache_dir"),
 )
 
-# What is done with a network that is trained already.
+# These keys concern the use of a network that is trained already.
 _SCORING = (
     *("score.k", "score.n", "score.t", "score.image_score", "threshold", "engine", "metric"),
     *("category.k", "category.n", "category.t"),
@@ -25,14 +25,14 @@ _SCORING = (
 
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:
-    """The composed configuration as plain values."""
+    """Return the composed configuration as plain values."""
     plain = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
 
 
 def identity(plain: dict[str, Any]) -> dict[str, Any]:
-    """What determines the result: flat keys to values."""
+    """Return the values that determine the result, by flat keys."""
     flat: dict[str, Any] = {}
 
     def walk(path: str, value: Any) -> None:
@@ -55,12 +55,12 @@ def _without(flat: dict[str, Any], groups: tuple[str, ...]) -> dict[str, Any]:
 
 
 def config_hash(cfg: DictConfig, fingerprint: str) -> str:
-    """Eight hexadecimal digits of what determines the result: configuration and data."""
+    """Return a hash of eight hexadecimal digits of what determines the result: configuration and data."""
     return _digest(identity(resolved(cfg)) | {"data": fingerprint})
 
 
 def training_hash(cfg: DictConfig, fingerprint: str) -> str:
-    """Eight hexadecimal digits of what determines the weights: as `config_hash`, but without k, n, t and thresholds."""
+    """Return a hash like `config_hash`, but of what determines the weights: without k, n, t and thresholds."""
     return _digest(_without(identity(resolved(cfg)), _SCORING) | {"data": fingerprint})
 
 
@@ -69,18 +69,18 @@ def _digest(plain: dict[str, Any]) -> str:
 
 
 def objective_name(cfg: DictConfig) -> str:
-    """The objective's class in lower case."""
+    """Return the name of the objective's class in lower case."""
     return str(cfg.objective._target_).rsplit(".", 1)[-1].lower()
 
 
 def lam_of(cfg: DictConfig) -> float | None:
-    """The objective's λ; None for an objective without one."""
+    """Return the objective's λ, or None for an objective without λ."""
     lam = cfg.objective.get("lam")
     return None if lam is None else float(lam)
 
 
 def slug(cfg: DictConfig, dataset: str) -> str:
-    """A readable name: data, objective, λ where the objective has one, and seed."""
+    """Return a readable name of a run: data, objective, λ if the objective has one, and seed."""
     lam = lam_of(cfg)
     weight = "" if lam is None else f"-lam{lam:g}"
     return f"{dataset.replace(':', '-')}-{objective_name(cfg)}{weight}-seed{cfg.seed}"

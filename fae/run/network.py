@@ -1,4 +1,4 @@
-"""The network of a run, by itself: all that scoring needs of its weights. Imports no trainer."""
+"""The network of a run and its weights, as scoring needs them. This module imports no trainer."""
 
 from pathlib import Path
 from pickle import UnpicklingError
@@ -12,34 +12,34 @@ from torch import nn
 from fae.model.folded import fold_batch_norm
 from fae.run.folder import BEST, LAST
 
-_PREFIX = "model."  # of the network's weights in a checkpoint of `fae.module.AnomalyAutoencoder`
+_PREFIX = "model."  # it marks the network's weights in a checkpoint of `fae.module.AnomalyAutoencoder`
 
 
 def build_network(cfg: DictConfig) -> nn.Module:
-    """Build the network of a configuration, in the memory format that it is fastest in."""
+    """Build the network of a configuration, in the memory format in which it is fastest."""
     network: nn.Module = instantiate(cfg.model, _convert_="all")
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def checkpoint_of(run_dir: Path) -> Path:
-    """The best checkpoint, or the last where none was kept."""
+    """Return the path of the best checkpoint, or of the last one if no best one was kept."""
     return run_dir / BEST if (run_dir / BEST).is_file() else run_dir / LAST
 
 
 def load_weights(network: nn.Module, cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
-    """Load the weights of a run, ready to score and for nothing else: the network cannot be trained any more.
+    """Load the weights of a run for scoring only: the network cannot be trained any more.
 
     Args:
-        network: of the run's configuration.
+        network: network that was built from the run's configuration.
         cfg: the run's configuration.
-        run_dir: the run's folder.
+        run_dir: path of the run's folder.
 
     Returns:
-        for metrics.json: which checkpoint it was, how it was chosen, and its step.
+        entries for metrics.json: the checkpoint's name, how it was chosen, and its step.
 
     Raises:
         FileNotFoundError: there is no checkpoint.
-        ValueError: the file is no checkpoint, or one of another network.
+        ValueError: the file is no checkpoint, or it belongs to another network.
     """
     path = checkpoint_of(run_dir)
     if not path.is_file():

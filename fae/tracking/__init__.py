@@ -1,1 +1,1 @@
-"""Loggers, what they get of a run, and the workspace that shows it."""
+"""Loggers, the results of a run that they receive, and the W&B workspace for sweeps."""

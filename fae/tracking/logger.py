@@ -14,38 +14,38 @@ from torch import Tensor
 _STEP = "trainer/global_step"  # Lightning's name for the axis of its curves
 
 Row = dict[str, int | float | Tensor]
-"""What was logged at once: plain numbers, or a picture as the bytes of a JPEG file, and the step."""
+"""The values of one log call: plain numbers, or a picture as the bytes of a JPEG file, and the step."""
 
 
 class ResumableWandbLogger(WandbLogger):
-    """Lightning's W&B logger, which remembers the curves and pictures of a training, to show them again."""
+    """Logs to W&B, and remembers the curves and pictures of a training, to show them again when it is resumed."""
 
     @cached_property
     def history(self) -> list[Row]:
-        """All that was logged with a step so far; a checkpoint can hold it."""
+        """All rows that were logged with a step so far; a checkpoint can hold them."""
         return []
 
     @property
     def enabled(self) -> bool:
-        """Whether anybody will see what is logged."""
+        """Whether W&B records what is logged."""
         return not self.experiment.disabled
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Log, and remember the numbers."""
+        """Log metrics; if they belong to a step, remember their numbers."""
         numbers = {key: value for key, value in metrics.items() if isinstance(value, int | float)}
         if step is not None and numbers:
             self.history.append({_STEP: step, **numbers})
         super().log_metrics(metrics, step)
 
     def log_picture(self, key: str, picture: NDArray[np.uint8], step: int) -> None:
-        """Log and remember a picture `(h, w, 3)`, RGB."""
+        """Log and remember an RGB picture `(h, w, 3)`."""
         file = io.BytesIO()
         Image.fromarray(picture).save(file, format="JPEG", quality=90)
         self.history.append({_STEP: step, key: torch.frombuffer(bytearray(file.getvalue()), dtype=torch.uint8)})
         self._show(self.history[-1])
 
     def restore(self, history: Sequence[Row]) -> None:
-        """Go on from a history; shows it, unless the server has it already."""
+        """Continue a history, and show it unless the server already has it."""
         self.history[:] = history
         if self.enabled and not self.experiment.resumed:
             for row in history:

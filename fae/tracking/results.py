@@ -1,4 +1,4 @@
-"""What W&B gets of a finished run: its numbers, curves, pictures, a table of its test images, and its model."""
+"""The results that W&B gets of a finished run: numbers, curves, pictures, a table of the test images, and the model."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,9 +15,9 @@ from fae.picture.panel import Shown, heat, outline, overlay, picture, scaled, sc
 from fae.tracking.logger import ResumableWandbLogger
 
 COLUMNS = ("image", "reconstruction", "map", "overlay", "score", "decision", "defect_type", "path")
-"""Of the table `predictions`."""
+"""The columns of the table `predictions`."""
 
-_SIDE = 256  # px, of the table's pictures at most
+_SIDE = 256  # px; the longest side that a picture in the table may have
 
 
 def log_results(
@@ -29,16 +29,17 @@ def log_results(
     pages: Sequence[Path],
     heatmaps: Sequence[Path],
 ) -> None:
-    """Log everything but the model.
+    """Log all results except the model.
 
     Args:
-        logger: enabled.
-        metrics: flat, for the summary.
-        shown: the test images, with reconstructions.
-        pixels: counts of the pixels' scores by defect type.
-        paths: the files of the test images.
-        pages: pictures, each under its own name.
-        heatmaps: pictures under one name; offline they alone show single images outside the table.
+        logger: enabled logger.
+        metrics: flat metrics for the summary of the W&B run.
+        shown: test images with reconstructions.
+        pixels: counts of pixel scores by defect type.
+        paths: paths of the test images.
+        pages: paths of pictures that are logged under their own names.
+        heatmaps: paths of heatmaps that are logged under one name; offline, only they show single images outside the
+            table.
     """
     logger.experiment.summary.update(metrics)
     for page in pages:
@@ -50,12 +51,12 @@ def log_results(
 
 
 def log_model(logger: ResumableWandbLogger, files: Sequence[Path], metrics: str) -> None:
-    """Log the files that `fae.load` needs as an artifact: downloaded, its folder is one to load.
+    """Log the files that `fae.load` needs as an artifact; `fae.load` reads the folder of the downloaded artifact.
 
     Args:
-        logger: enabled.
-        files: of the run, all but metrics.json.
-        metrics: what metrics.json will hold.
+        logger: enabled logger.
+        files: paths of the run's files without metrics.json.
+        metrics: text that metrics.json will hold.
     """
     artifact = wandb.Artifact(f"model-{logger.experiment.id}", type="model")
     for path in files:
@@ -66,7 +67,7 @@ def log_model(logger: ResumableWandbLogger, files: Sequence[Path], metrics: str)
 
 
 def _charts(shown: Shown, pixels: Mapping[str, Counts]) -> dict[str, Any]:
-    """Of curves that exist, by defect type; the area stands in the legend."""
+    """Draw the curves that are defined, by defect type; the legend shows their areas."""
     found = lines(shown.image_score, shown.types, pixels)
     charts = {}
     for key, title, curves, limit in (
@@ -87,7 +88,7 @@ def _charts(shown: Shown, pixels: Mapping[str, Counts]) -> dict[str, Any]:
 
 
 def _table(shown: Shown, paths: Sequence[Path]) -> wandb.Table:
-    """A row for each test image, the most anomalous first; maps in the colours of the heatmaps."""
+    """Return a table with a row for each test image, the most anomalous first; maps have the heatmaps' colours."""
     assert shown.reconstruction is not None
     table = wandb.Table(columns=list(COLUMNS), allow_mixed_types=True)
     limit, threshold, size = shown.limit, shown.threshold, _small(*shown.image.shape[-2:])
@@ -105,6 +106,6 @@ def _table(shown: Shown, paths: Sequence[Path]) -> wandb.Table:
 
 
 def _small(height: int, width: int) -> tuple[int, int]:
-    """The `(width, height)` of a table's picture: the image's own, if it is not larger than `_SIDE`."""
+    """Return the `(width, height)` of a picture in the table: the image's own size, unless `_SIDE` is exceeded."""
     scale = min(1.0, _SIDE / max(height, width))
     return max(1, round(width * scale)), max(1, round(height * scale))

@@ -20,7 +20,7 @@ _TIMEOUT_S = 3
 
 
 def safe_mode(mode: str) -> str:
-    """Return the mode to use: "online" only when it can work.
+    """Return the W&B mode to use: "online" is kept only if there is a key and the server answers.
 
     Raises:
         ValueError: "online" is asked for and there is no key.
@@ -35,23 +35,23 @@ def safe_mode(mode: str) -> str:
     try:
         reach_server()
     except OSError as error:
-        log.warning("W&B: %s; this run logs OFFLINE, `wandb sync` sends it later", error)
+        log.warning("W&B: %s; this run logs OFFLINE. Send it later by `wandb sync`", error)
         return "offline"
     return mode
 
 
 def has_key() -> bool:
-    """Whether W&B finds a key; never asks for one."""
+    """Return whether W&B finds a key; it never asks the user for one."""
     return bool(wandb.login(prompt=False, verify=False))
 
 
 def reach_server() -> None:
-    """Look whether W&B's server answers, for three seconds, where W&B itself would stall.
+    """Check for three seconds whether W&B's server answers; W&B itself would stall.
 
     Raises:
-        OSError: naming the server that does not.
+        OSError: the server does not answer; the message names it.
     """
-    address = urlparse(wandb.setup().settings.base_url)  # the user's own server, where one is set
+    address = urlparse(wandb.setup().settings.base_url)  # the user's own server, if one is set
     port = address.port or (443 if address.scheme == "https" else 80)
     try:
         socket.create_connection((address.hostname or "", port), timeout=_TIMEOUT_S).close()
@@ -61,9 +61,9 @@ def reach_server() -> None:
 
 @contextmanager
 def wandb_run(folder: Path, cache_dir: Path) -> Iterator[None]:
-    """Keep W&B's files in the folder of a run, or of its sweep, and in the cache; finish its run, whatever happens.
+    """Keep W&B's files in the folder of a run or sweep and in the cache, and finish the W&B run whatever happens.
 
-    Folders that the user has named by W&B's own variables stay as they are.
+    If the user has set W&B's own variables for such folders, these variables stay as they are.
     """
     ours = {
         "WANDB_DATA_DIR": folder / "wandb",
@@ -78,7 +78,7 @@ def wandb_run(folder: Path, cache_dir: Path) -> Iterator[None]:
         for name, folder in ours.items():
             folder.mkdir(parents=True, exist_ok=True)
             os.environ[name] = str(folder.resolve())
-        wandb.setup(wandb.Settings(silent=True))  # or it warns of a setting that Lightning passes
+        wandb.setup(wandb.Settings(silent=True))  # otherwise it warns of a setting that Lightning passes
         yield
         exit_code = 0
     finally:
@@ -97,19 +97,20 @@ def start(
     group: str | None = None,
     run_id: str | None = None,
 ) -> ResumableWandbLogger:
-    """Start a W&B run inside `wandb_run`, or online go on with one.
+    """Start a W&B run inside `wandb_run`, or continue a run that is online.
 
-    An offline run cannot go on: a new one of the same id takes its place, and shows its curves from the checkpoint.
+    An offline run cannot be continued: a new run with the same id replaces it, and shows its curves from the
+    checkpoint.
 
     Args:
-        build: the configured logger, without what this function adds.
-        mode: see `safe_mode`.
-        folder: as in `wandb_run`.
-        name: of the W&B run.
-        tags: of the W&B run.
-        config: plain values, shown and searched in W&B.
-        group: a sweep's name.
-        run_id: the same whenever a run goes on; None for a run that never does.
+        build: configured constructor of the logger, without the arguments that this function adds.
+        mode: W&B mode from `safe_mode`.
+        folder: folder of the run or sweep, as in `wandb_run`.
+        name: name of the W&B run.
+        tags: tags of the W&B run.
+        config: plain values that W&B shows and searches.
+        group: name of the sweep, if the run belongs to one.
+        run_id: W&B id, which stays the same whenever a run is resumed; None for a run that is never resumed.
     """
     if mode == "offline" and run_id is not None:
         for abandoned in (folder / "wandb").glob(f"offline-run-*-{run_id}"):
@@ -121,7 +122,7 @@ def start(
         tags=list(tags),
         group=group,
         id=run_id,
-        log_model=False,  # a checkpoint is not all that a run's weights need; see fae.evaluation.finish
+        log_model=False,  # scoring needs more than a checkpoint, see fae.evaluation.finish
         settings=wandb.Settings(console="off", silent=True),
     )
     logger.experiment.config.update(dict(config), allow_val_change=True)

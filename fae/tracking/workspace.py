@@ -1,4 +1,4 @@
-"""A W&B workspace for sweeps: λ, k and n, categories, heatmaps, learning curves; needs the extra `dashboard`."""
+"""A W&B workspace for sweeps: λ, k and n, categories, heatmaps, learning curves. It needs the extra `dashboard`."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ _STEP = "trainer/global_step"
 
 
 def workspace(entity: str, project: str, name: str) -> ws.Workspace:
-    """Build the workspace; needs neither a key nor a network."""
+    """Build the workspace; this needs neither a key nor a network connection."""
     columns = [wr.ParallelCoordinatesPlotColumn(wr.Config(key), display_name=title) for title, key in _AXES.items()]
     columns += [
         wr.ParallelCoordinatesPlotColumn(wr.SummaryMetric(key), display_name=title) for title, key in _AUROC.items()
@@ -65,7 +65,7 @@ def workspace(entity: str, project: str, name: str) -> ws.Workspace:
 
 
 def keys(panel: Any) -> list[str]:
-    """What a panel of `workspace` shows, as logged: `config.<key>` for the configuration, plain for all else."""
+    """Return the keys that a panel of `workspace` shows: `config.<key>` for the configuration, plain keys otherwise."""
     if isinstance(panel, wr.ParallelCoordinatesPlot):
         return [_name(column.metric) for column in panel.columns]
     if isinstance(panel, wr.BarPlot):
@@ -78,7 +78,7 @@ def keys(panel: Any) -> list[str]:
 
 
 def title(panel: Any) -> str:
-    """The title of a panel of `workspace`; a table has none of its own."""
+    """Return the title of a panel of `workspace`; a table has no title of its own and gets a fixed one."""
     return str(getattr(panel, "title", "table of test images"))
 
 

@@ -133,7 +133,7 @@ def test_where_the_compiler_fails_it_trains_as_it_is_and_says_so(
     assert not compiler.asked
     assert module.in_training is None
     assert not callback.used
-    assert "failed: no Triton. It needs Triton, a C compiler and Python's headers" in caplog.messages[0]
+    assert "failed: no Triton. The compiler needs Triton, a C compiler and Python's headers" in caplog.messages[0]
 
 
 def test_what_the_compiler_stumbles_over_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ def test_without_the_extras_commands_import_and_others_say_what_they_need() -> N
     assert result.returncode == 0, result.stderr
     assert "Traceback" not in result.stderr
     assert result.stdout.splitlines() == [
-        f'error: {what} is missing, which comes with the extra "{name}": '
+        f'error: {what} is missing; it comes with the extra "{name}": '
         f"{sys.executable} -m pip install '{DISTRIBUTION}[{name}]'"
         for what, name in NEEDED.values()
     ]

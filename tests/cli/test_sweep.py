@@ -262,7 +262,7 @@ def test_six_runs_survive_five_kills(seed: int, tmp_path: Path) -> None:
         assert len(done) == 6
         assert start("killed").wait() == 0
         assert finished(tmp_path / "killed") == done
-    assert (tmp_path / "log.txt").read_text().count("s of training; results in killed") == 6
+    assert (tmp_path / "log.txt").read_text().count("s of training; the results are in killed") == 6
     for path in (tmp_path / "undisturbed").glob("*/metrics.json"):
         other = tmp_path / "killed" / path.parent.name
         first, second = (json.loads((run / "metrics.json").read_text()) for run in (path.parent, other))

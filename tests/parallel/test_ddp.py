@@ -126,7 +126,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path, tiny: Path) -> None:
         os.killpg(run.pid, signal.SIGINT)
         said, _ = run.communicate(timeout=120)
     assert run.returncode == 128 + signal.SIGINT, said
-    assert "stopped; saved in two/last.ckpt. Go on with:" in said
+    assert "The run was stopped; its state is saved in two/last.ckpt. Go on with:" in said
     assert "Traceback" not in said
     assert torch.load(tmp_path / "two" / "last.ckpt", weights_only=True)["global_step"] >= 20
 
@@ -146,7 +146,7 @@ def test_torchrun_stopped_by_one_process_and_resumed(rank: int, tiny_config: Bui
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     run = subprocess.run([*torchrun, *words], check=False, capture_output=True, text=True, env=environment)
     assert run.returncode != 0
-    assert "stopped; saved in" in run.stdout
+    assert "The run was stopped; its state is saved in" in run.stdout
     assert torch.load(tmp_path / "two" / "last.ckpt", weights_only=True)["global_step"] == 2
     subprocess.run([*torchrun, *words], check=True, capture_output=True, env=environment)
     assert_nearly_equal_runs(tmp_path / "one", tmp_path / "two")
