@@ -23,7 +23,7 @@ from fae.machine.precision import best_precision
 from fae.machine.provenance import environment, git_commit
 from fae.types import Batch
 
-KINDS = "elastic occlusion swap intensity cut_out speck scratch rotation motion_blur plasma".split()
+KINDS = ["elastic", "occlusion", "swap", "intensity", "cut_out", "speck", "scratch", "rotation", "motion_blur", "plasma"]
 MIXES = ["elastic_occlusion", "elastic_occlusion_rotation", "mix"]
 ROUNDS = 30
 
