@@ -299,7 +299,9 @@ def test_images_of_another_size_than_those_of_training(tiny_config: Build, tiny:
     train(tiny_config("own", "data.image_size=null", "category.t=50", *SHORT))
     detector = fae.load(tmp_path / "own")
     image = textured(np.random.default_rng(0), 40, 32)
-    with pytest.raises(ValueError, match=r"has 40×32 pixels, but .* have 32×32 and were not resized; .* use size=native"):
+    with pytest.raises(
+        ValueError, match=r"has 40×32 pixels, but .* have 32×32 and were not resized; .* use size=native"
+    ):
         detector(image)
     with pytest.raises(ValueError, match=r"size \(=native\) needs score.t = 0 \(it is 50\)"):
         fae.load(tmp_path / "own", size="native")
