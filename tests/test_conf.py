@@ -185,7 +185,7 @@ def complain(message: str, *words: str, tmp_path: Path, monkeypatch: pytest.Monk
         ("corruption.members={}", "corruption.members={} changes nothing, because mappings are merged"),
         ("~corruption.members.speck", "must name the members, elastic, occlusion, swap, intensity, scratch, and"),
         ("corruption.probability.speck=nan", "probability.speck (=nan) must lie in [0, 1]"),
-        ("corruption.probability.speck=0.6", "sum to 1, not 1.5; lower some of them by 0.5 in all"),
+        ("corruption.probability.speck=0.6", "sum to 1, not 1.5; lower some of the probabilities by 0.5 in all"),
     ],
 )
 def test_a_mix_that_cannot_be(

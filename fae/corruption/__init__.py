@@ -1,1 +1,1 @@
-"""Synthetic damage, batched and on the device: whole corruptions, and the shapes and contents they are made of."""
+"""Synthetic damage, batched and on the device: whole corruptions, and the shapes and contents that make them up."""

@@ -13,12 +13,13 @@ class Alternate:
     Bauer et al. 2022, section 4.3, alternates elastic deformation with occlusion.
 
     Args:
-        members: the kinds, by name.
-        probability: how often each is drawn, by the same names; they sum to 1.
-        name: of the corruption in titles and results.
+        members: kinds of damage by name.
+        probability: probability in [0, 1] of drawing each kind, by the names of `members`; the probabilities sum to 1.
+        name: name of the corruption in titles and results.
 
     Raises:
-        ValueError: there is no member, the names differ, or the probabilities are not such.
+        ValueError: there is no member, `probability` has other names than `members`, a probability lies outside
+            [0, 1], or their sum is not 1.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class Alternate:
         if abs(total - 1) > 1e-6:
             raise ValueError(
                 f"probability (={shares}) must sum to 1, not {total:g}; {'lower' if total > 1 else 'raise'} some of "
-                f"them by {abs(total - 1):g} in all"
+                f"the probabilities by {abs(total - 1):g} in all"
             )
         self.probability = torch.tensor([shares[name] for name in self.members])
 

@@ -8,17 +8,18 @@ from fae.types import Corruption
 
 
 class Chain:
-    """Several kinds of damage, one after the other, each on an image with a probability of its own.
+    """Several kinds of damage, applied one after the other, each with its own probability per image.
 
-    M of the whole is 1 − Π(1 − Mᵢ): untouched is what none has touched.
+    The mask M of the whole chain is 1 − Π(1 − Mᵢ): a pixel is untouched if no kind has touched it.
 
     Args:
-        members: the kinds, by name, in the order of their application.
-        probability: how often each is applied, in [0, 1], by the same names.
-        name: of the corruption in titles and results.
+        members: kinds of damage by name, in the order of their application.
+        probability: probability in [0, 1] of applying each kind to an image, by the names of `members`.
+        name: name of the corruption in titles and results.
 
     Raises:
-        ValueError: there is no member, the names differ, or the probabilities are not such.
+        ValueError: there is no member, `probability` has other names than `members`, a probability lies outside
+            [0, 1], or all of them are 0.
     """
 
     def __init__(

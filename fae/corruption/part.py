@@ -1,4 +1,4 @@
-"""What the files of this folder agree on; a whole corruption is a `fae.types.Corruption`."""
+"""The protocols of the parts of a corruption; a whole corruption is a `fae.types.Corruption`."""
 
 from typing import Protocol
 
@@ -7,17 +7,17 @@ from torch import Generator, Tensor
 
 
 class Content(Protocol):
-    """What a patch is filled with."""
+    """Content that fills a patch."""
 
     def __call__(self, image: Tensor, generator: Generator) -> Tensor:
-        """Fill whole images, of which a shape then shows a part.
+        """Fill whole images; a shape then shows parts of them.
 
         Args:
-            image: `(B, 3, H, W)` in [0, 1], on the training device.
-            generator: a CPU generator, the only source of randomness.
+            image: `(B, 3, H, W)` images in [0, 1], on the training device.
+            generator: CPU generator, the only source of randomness.
 
         Returns:
-            same shape, range and device: what shows where a patch lies.
+            the images that show where a patch lies, with the shape, range and device of `image`.
         """
         ...
 
@@ -26,7 +26,7 @@ class Source(Protocol):
     """Pictures of other things, for a content that shows them."""
 
     def __call__(self, batch: int, height: int, width: int, generator: Generator, device: torch.device) -> Tensor:
-        """Draw `(batch, 3, height, width)` float32 in [0, 1] on a device; the generator is on the CPU."""
+        """Draw pictures, `(batch, 3, height, width)` float32 in [0, 1], on a device, with a CPU generator."""
         ...
 
 
@@ -34,15 +34,15 @@ class Outline(Protocol):
     """The form of a shape."""
 
     def __call__(self, u: Tensor, v: Tensor, aspect: Tensor, generator: Generator) -> Tensor:
-        """How far each pixel is on the way from the middle of a shape to its outline.
+        """Return how far each pixel lies on the way from the middle of a shape to its outline.
 
         Args:
-            u: `(B, S, H, W)`, along S shapes an image, ±1 at the ends of their length.
-            v: same shape, across them, ±1 at the ends of their breadth.
-            aspect: `(B, S, 1, 1)`, length over breadth.
-            generator: on the CPU.
+            u: `(B, S, H, W)` coordinates along the S shapes of each image, ±1 at the ends of a shape's length.
+            v: `(B, S, H, W)` coordinates across the shapes, ±1 at the ends of a shape's breadth.
+            aspect: `(B, S, 1, 1)` ratios of length to breadth.
+            generator: CPU generator.
 
         Returns:
-            same shape as `u`, >= 0: below 1 inside, above 1 outside.
+            relative distances >= 0 with the shape of `u`: below 1 inside a shape, above 1 outside.
         """
         ...

@@ -9,15 +9,16 @@ from fae.corruption.shape.shape import Shape
 class Patch:
     """Content glued in through a soft shape: `X̂ = M ⊙ content + M̄ ⊙ X`, Bauer et al. 2022, section 3.2, fig. 5.
 
-    Opacity belongs to the content, not to M (arXiv 2511.07233 varies it, too): a faint patch is content that is
-    nearly X, and M says that all of it is to be repaired. Were M lowered instead, eq. 1 would hardly weigh faint
-    damage.
+    The opacity changes the content, not M (arXiv 2511.07233 varies the opacity, too): a faint patch is content that is
+    nearly X, and M says that the whole patch is to be repaired. If M were lowered instead, eq. 1 would hardly weigh
+    faint damage.
 
     Args:
-        shape: draws M.
-        content: what is glued in.
-        opacity: smallest and largest share of the content, the rest is the image; in [0, 1], drawn per image.
-        name: of the corruption in titles and results.
+        shape: shape that draws M.
+        content: content that is glued in.
+        opacity: smallest and largest share of the content in a patch, in [0, 1]; the rest is the image, and the share
+            is drawn per image.
+        name: name of the corruption in titles and results.
 
     Examples:
         >>> from fae.corruption.content.constant import Constant
@@ -29,7 +30,7 @@ class Patch:
         (torch.Size([2, 3, 64, 64]), torch.Size([2, 1, 64, 64]))
 
     Raises:
-        ValueError: `opacity` is no increasing pair in [0, 1], or never above 0.
+        ValueError: `opacity` is not an increasing pair in [0, 1], or its upper bound is 0.
     """
 
     def __init__(self, shape: Shape, content: Content, opacity: Range = (1.0, 1.0), name: str = "patch") -> None:

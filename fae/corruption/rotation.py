@@ -4,20 +4,20 @@ from torch import Generator, Tensor
 
 from fae.corruption.draw import Range, check_range, uniform
 
-_ROUNDING = 1e-5  # of the interpolation of equal values, and more; a 400th of a grey value
+_ROUNDING = 1e-5  # above the rounding error of interpolating equal values; a 400th of a grey value
 FILLS = ("zeros", "border", "reflection")
 
 
 class Rotation:
     """The whole image, turned about its centre, while the target stays: Bauer et al. 2022, section 4.3, transistor.
 
-    M covers every pixel that changed by more than the interpolation's rounding. Paper: corner fill open; here: the
-    border's pixels by default, because black corners would be an easy clue.
+    M covers every pixel that changed by more than the interpolation's rounding. The paper leaves the fill of the
+    corners open. Here the border's pixels are repeated by default, because black corners would be an easy clue.
 
     Args:
-        degrees: smallest and largest angle, counter-clockwise; drawn per image.
-        fill: what shows in the corners: "zeros", "border" or "reflection".
-        name: of the corruption in titles and results.
+        degrees: smallest and largest angle, in degrees counter-clockwise, in [-180, 180]; the angle is drawn per image.
+        fill: content of the corners: "zeros", "border" or "reflection".
+        name: name of the corruption in titles and results.
 
     Raises:
         ValueError: an argument is outside its domain.
@@ -31,7 +31,7 @@ class Rotation:
         self.fill = fill
 
     def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        """See `fae.types.Corruption`; the mask is 0 or 1."""
+        """See `fae.types.Corruption`; each value of the mask is 0 or 1."""
         angle = uniform(self.degrees, (len(image),), generator).to(image.device, non_blocking=True)
         turned = rotate(image.float(), angle, padding_mode=self.fill, align_corners=False).clamp(0, 1)
         changed = ((turned - image).abs() > _ROUNDING).any(dim=1, keepdim=True)

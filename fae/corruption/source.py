@@ -12,21 +12,21 @@ from fae.corruption.grid import sample
 from fae.corruption.texture import texture
 from fae.image import Array, images_in, read_image
 
-_SIDE = 256  # px; pictures are brought to it, smaller ones scaled up
+_SIDE = 256  # px; every picture is scaled and cropped to this side
 
 
 class OtherPictures:
-    """Pictures of another data source: a folder's, or procedural textures.
+    """Pictures of another data source: images of a folder, or procedural textures.
 
-    A picture of a folder is shown at a random place, direction and scale; what it does not fill is tiled by
-    reflection.
+    A picture of a folder is shown at a random place, direction and scale; its reflections fill the rest of the image.
 
     Args:
-        root: folder of images, DTD say, searched with its sub-folders; None draws procedural textures.
-        count: so many of the folder's images are kept, evenly spread over it: about 200 kB each.
+        root: folder of images, such as DTD, which is searched with its sub-folders; None draws procedural textures.
+        count: largest number of the folder's images that are kept in memory, >= 1. They are spread evenly over the
+            folder, and each takes about 200 kB.
 
     Raises:
-        ValueError: the folder is missing or empty, a file in it cannot be read, or `count` is not positive.
+        ValueError: the folder is missing or empty, a file in it cannot be read, or `count` is below 1.
     """
 
     def __init__(self, root: str | None = None, count: int = 256) -> None:
@@ -36,13 +36,13 @@ class OtherPictures:
         self.pictures = torch.empty(0) if root is None else self._read(Path(root))
 
     def _read(self, root: Path) -> Tensor:
-        """`(N, 3, side, side)` uint8."""
+        """Read the pictures, `(N, 3, side, side)` uint8."""
         if not root.is_dir():
-            raise ValueError(f"root (={root}) is no folder; name one of images, or null for none")
+            raise ValueError(f"root (={root}) is no folder; name a folder of images, or null for textures")
         folders = [root, *sorted(p for p in root.rglob("*") if p.is_dir())]
         paths = [path for folder in folders for path in images_in(folder)]
         if not paths:
-            raise ValueError(f"root (={root}) holds no images; name another folder, or null for none")
+            raise ValueError(f"root (={root}) holds no images; name another folder, or null for textures")
         kept = [paths[i] for i in np.linspace(0, len(paths) - 1, min(self.count, len(paths))).round().astype(int)]
         try:
             pictures = np.stack([_square(path) for path in kept])
@@ -56,10 +56,10 @@ class OtherPictures:
             return texture(batch, height, width, generator, device)
         chosen = torch.randint(len(self.pictures), (batch,), generator=generator)
         angle = uniform((0, 2 * math.pi), (batch,), generator)
-        scale = log_uniform((0.5, 2.0), (batch,), generator)  # pictures' px per px
+        scale = log_uniform((0.5, 2.0), (batch,), generator)  # pixels of the picture per pixel of the crop
         cos, sin = scale * angle.cos(), scale * angle.sin()
         shift = uniform((-1, 1), (2, batch), generator)
-        # From the crop's units to the picture's, both of which call half a side 1.
+        # Both the crop's units and the picture's call half a side 1; the grid maps the crop's units to the picture's.
         x, y = width / _SIDE, height / _SIDE
         rows = [torch.stack([cos * x, -sin * y, shift[0]], 1), torch.stack([sin * x, cos * y, shift[1]], 1)]
         grid = F.affine_grid(
@@ -69,7 +69,7 @@ class OtherPictures:
 
 
 def _square(path: Path) -> Array:
-    """The middle of an image, `(side, side, 3)`."""
+    """Read an image, scale its shorter side to `side`, and return its middle, `(side, side, 3)`."""
     image = read_image(path)
     scale = _SIDE / min(image.shape[:2])
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR

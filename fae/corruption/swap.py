@@ -7,17 +7,17 @@ from fae.corruption.shape.shape import Shape
 
 
 class Swap:
-    """Patch swapping, Bauer et al. 2022, section 3.2: content from elsewhere in the same or in another image.
+    """Patch swapping, Bauer et al. 2022, section 3.2: content from another place in the same or in another image.
 
-    Within an image two regions change places, so that a hard mask conserves its histogram exactly; from another
-    image the content at another place is copied. In a batch of one, and in a mix that chose this kind for one image
-    only, there is no other image, and the image itself takes its place.
+    Within an image two regions change places, so that a hard mask conserves the image's histogram exactly. From another
+    image, content is copied from a shifted place. If a batch has only one image, or a mix chose this kind for one image
+    only, there is no other image, and the content is copied from the image itself.
 
     Args:
-        shape: draws the regions.
-        other: how often the content comes from another image, in [0, 1].
-        opacity: smallest and largest share of the content, in [0, 1], drawn per image.
-        name: of the corruption in titles and results.
+        shape: shape that draws the regions.
+        other: probability in [0, 1] that the content comes from another image.
+        opacity: smallest and largest share of the content in a region, in [0, 1]; the share is drawn per image.
+        name: name of the corruption in titles and results.
 
     Raises:
         ValueError: an argument is outside its domain.
@@ -34,7 +34,7 @@ class Swap:
         batch, _, height, width = image.shape
         device = image.device
         mask = self.shape(batch, height, width, generator, device)
-        # At least a quarter of the image away, so that the two places seldom overlap.
+        # The places are at least a quarter of the image apart, so that they seldom overlap.
         part = uniform((0.25, 0.75), (batch, 2), generator)
         rows, columns = (part * torch.tensor([height, width])).round().long().unbind(dim=1)
         partner = (torch.arange(batch) + torch.randint(1, max(2, batch), (batch,), generator=generator)) % batch
@@ -42,7 +42,7 @@ class Swap:
         opacity = uniform(self.opacity, (batch, 1, 1, 1), generator).to(device, non_blocking=True)
 
         there, back = move(mask, rows, columns), move(mask, -rows, -columns)
-        # Where a region meets its own counterpart there is nothing to exchange.
+        # Pixels that lie both in a region and in its counterpart are not exchanged.
         region = mask.masked_fill((there > 0) | (back > 0), 0)
         counterpart = move(region, rows, columns)
         exchanged = torch.where(

@@ -7,24 +7,25 @@ from fae.corruption.draw import Range, log_uniform, uniform
 from fae.corruption.grid import identity, sample
 from fae.corruption.noise import smooth_noise
 
-_LATTICE = 64  # cells of noise; they repeat by reflection
+_LATTICE = 64  # side of the noise in cells; beyond it, the noise is reflected
 
 
 def texture(batch: int, height: int, width: int, generator: Generator, device: torch.device) -> Tensor:
-    """Random textures, so that nothing has to be downloaded: stripes, marble, contours, spots and grain.
+    """Draw random textures: stripes, marble, contours, spots and grain. Nothing has to be downloaded for them.
 
-    A wave of random frequency, bent by smooth noise and more or less clipped, runs from one random colour to
-    another; finer noise is laid over it. Ours; it shares nothing with the synthetic data set.
+    A wave of random frequency is bent by smooth noise, clipped more or less, and coloured from one random colour to
+    another. Finer noise is added to it. These textures are our addition to the paper, and differ from those of the
+    synthetic data set.
 
     Args:
-        batch: how many.
-        height: in pixels.
-        width: in pixels.
-        generator: on the CPU.
-        device: of the result.
+        batch: number of textures.
+        height: height of a texture, in pixels.
+        width: width of a texture, in pixels.
+        generator: CPU generator.
+        device: device of the result.
 
     Returns:
-        `(batch, 3, height, width)` float32 in [0, 1].
+        the textures, `(batch, 3, height, width)` float32 in [0, 1].
     """
     one = (batch, 1, 1, 1)
     bend, grain = torch.split(smooth_noise(batch, 2, _LATTICE, generator, device), 1, dim=1)
@@ -46,7 +47,10 @@ def texture(batch: int, height: int, width: int, generator: Generator, device: t
 
 
 def _field(noise: Tensor, height: int, width: int, cell_px: Range, generator: Generator) -> Tensor:
-    """Noise `(B, 1, n, n)` at a random place and scale, one of its cells spanning so many pixels; `(B, 1, H, W)`."""
+    """Sample noise `(B, 1, n, n)` at a random place and scale, and return `(B, 1, H, W)`.
+
+    The scale is drawn so that a cell of the noise spans between `cell_px[0]` and `cell_px[1]` pixels.
+    """
     batch, cells = len(noise), noise.shape[-1]
     side = torch.tensor([width, height], dtype=torch.float32)
     window = side / (log_uniform(cell_px, (batch, 1), generator) * cells)

@@ -3,17 +3,17 @@ from torch import Generator, Tensor
 
 
 def augment(image: Tensor, rotate: bool, flip_horizontal: bool, flip_vertical: bool, generator: Generator) -> Tensor:
-    """Apply a random symmetry to every image: rotations by multiples of 90° and flips, paper, section 4.1.
+    """Apply a random symmetry to every image: rotations by multiples of 90° and flips; paper, section 4.1.
 
     Args:
-        image: `(B, C, H, W)`.
-        rotate: quarter turns are admissible; on images that are not square only half turns are drawn.
-        flip_horizontal: mirroring left and right is admissible.
-        flip_vertical: mirroring top and bottom is admissible.
-        generator: a CPU generator.
+        image: `(B, C, H, W)` batch of images.
+        rotate: whether quarter turns are admissible; images that are not square get half turns only.
+        flip_horizontal: whether mirroring left and right is admissible.
+        flip_vertical: whether mirroring top and bottom is admissible.
+        generator: CPU generator.
 
     Returns:
-        same shape.
+        the turned and mirrored images, `(B, C, H, W)`.
     """
     batch, _, height, width = image.shape
     coins = torch.randint(2, (4, batch, 1, 1, 1), generator=generator, dtype=torch.bool)

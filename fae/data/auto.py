@@ -6,18 +6,18 @@ from fae.data.synthetic import synthetic
 
 
 def auto(root: str | None, category: str, default_root: str, cache_dir: str, seed: int = 0) -> Index:
-    """MVTec AD where it is found, otherwise the synthetic twin, which is said in a note.
+    """Index MVTec AD if it is found, otherwise the synthetic twin of the category; a note names the synthetic data.
 
     Args:
-        root: where the user says that MVTec AD lies; then nothing else will do.
+        root: the user's folder of MVTec AD; if it is given, no other data is used.
         category: name of the category.
-        default_root: where MVTec AD is looked for when the user says nothing.
-        cache_dir: where synthetic images are drawn.
-        seed: of the drawing.
+        default_root: folder that is searched for MVTec AD if `root` is None.
+        cache_dir: folder for synthetic images.
+        seed: seed of the drawing, >= 0.
 
     Raises:
         FileNotFoundError: the user's root, or the category in it, is missing.
-        ValueError: MVTec AD is not found and the category has no synthetic twin.
+        ValueError: MVTec AD is not found, and the category has no synthetic twin.
     """
     if root is not None:
         return mvtec(root, category)

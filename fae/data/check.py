@@ -1,4 +1,4 @@
-"""`python -m fae.data.check`: compare MVTec AD on disk with what it should hold."""
+"""`python -m fae.data.check`: compare MVTec AD on disk with the published data set."""
 
 import sys
 from collections.abc import Sequence
@@ -16,43 +16,45 @@ from fae.data.mvtec import expected
 from fae.image import images_in, read_image, read_mask
 
 INCOMPLETE = 3
-"""Exit code when something is missing, too much or unreadable."""
+"""Exit code if a category lacks images, holds surplus images or holds a bad file."""
 
 
 class Count(NamedTuple):
     """The numbers of images of one folder."""
 
     folder: str
-    """Its path in the category, as `train/good`."""
+    """The folder's path in the category, such as `train/good`."""
     expected: int
+    """The number of images in the published data set."""
     found: int
+    """The number of images on disk."""
 
 
 class Category(NamedTuple):
-    """What is wrong with one category."""
+    """The result of checking one category."""
 
     name: str
     counts: list[Count]
     bad: str | None
-    """Why the first bad file is bad; None where all can be read and fit each other."""
+    """The reason why the first bad file is bad; None if all files can be read and fit each other."""
 
     @property
     def absent(self) -> bool:
-        """Whether nothing of it is there."""
+        """Whether the category has no image at all."""
         return not any(count.found for count in self.counts)
 
     @property
     def whole(self) -> bool:
-        """Whether it is as it was published."""
+        """Whether the category is as it was published."""
         return self.bad is None and all(count.found == count.expected for count in self.counts)
 
 
 def check_category(root: Path, name: str) -> Category:
-    """Count the images of a category, and read them all.
+    """Count the images of a category, and read all of them.
 
     Args:
-        root: contains the categories.
-        name: one of the 15.
+        root: folder that contains the categories.
+        name: name of one of the 15 categories.
     """
     wanted = expected()[name]
     folder = root / name
@@ -68,7 +70,7 @@ def check_category(root: Path, name: str) -> Category:
 
 
 def _first_bad(folder: Path, there: dict[str, list[Path]]) -> str | None:
-    """Why the first file, in the order of folders and names, cannot be used."""
+    """Return why the first unusable file, in the order of folders and names, cannot be used."""
     paths = [path for one in sorted(there) for path in there[one]]
     for path in tqdm(paths, desc=folder.name, unit="file", leave=False, disable=not sys.stderr.isatty()):
         split, defect_type = path.relative_to(folder).parts[:2]
@@ -81,42 +83,42 @@ def _first_bad(folder: Path, there: dict[str, list[Path]]) -> str | None:
                 (p for p in there.get(f"test/{defect_type}", ()) if path.stem in (p.stem, f"{p.stem}_mask")), None
             )
             if image is None:
-                return f"{path} is the mask of no image; remove it, or bring test/{defect_type} back"
+                return f"{path} is a mask without an image; remove the mask, or restore its image in test/{defect_type}"
             if read_image(image).shape[:2] != mask.shape:
-                return f"{path} has another size than {image}; they must be equal"
+                return f"{path} has another size than {image}; the sizes must be equal"
             if not mask.any():
-                return f"{path} marks no pixel; every mask of MVTec AD does"
+                return f"{path} marks no pixel, but every mask of MVTec AD marks at least one"
         except ValueError as error:
             return str(error)
     return None
 
 
 def check(cfg: DictConfig) -> Sequence[Category]:
-    """Print what each category holds.
+    """Print the numbers of images in each category.
 
     Args:
-        cfg: composed from conf/check.yaml.
+        cfg: configuration composed from conf/check.yaml.
 
     Returns:
-        all that were looked at, in the paper's order.
+        the results of all checked categories: in the order of `categories`, or in the paper's order if it is null.
 
     Raises:
-        ValueError: there is no such category.
-        FileNotFoundError: `root` is no folder.
+        ValueError: `categories` is empty or holds an unknown name.
+        FileNotFoundError: `root` is not a folder.
     """
     root = Path(cfg.root or "")
     if cfg.root is None or not root.is_dir():
         raise FileNotFoundError(
-            f"root (={cfg.root}) is no folder; name the one that contains the categories of MVTec AD, or set "
+            f"root (={cfg.root}) is no folder; name the folder that contains the categories of MVTec AD, or set "
             "MVTEC_AD_ROOT"
         )
     known = list(expected())
     asked = known if cfg.categories is None else cfg.categories
     names = [asked] if isinstance(asked, str) else list(asked)
     if not names:
-        raise ValueError("categories (=[]) must name one at least; null checks all 15")
+        raise ValueError("categories (=[]) must name at least one category; null checks all 15")
     if unknown := [name for name in names if name not in known]:
-        raise ValueError(f"categories (={unknown[0]}) is none of MVTec AD; {nearest(str(unknown[0]), known)}")
+        raise ValueError(f"categories (={unknown[0]}) is no category of MVTec AD; {nearest(str(unknown[0]), known)}")
     results = [check_category(root, name) for name in names]
     Console().print(_table(root, results))
     for one in results:

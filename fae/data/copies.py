@@ -5,14 +5,18 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-_TAIL = 64  # bytes; the end of a compressed image depends on all of it
+_TAIL = 64  # bytes; the end of a compressed image depends on the whole image
 
 
 def copies(of: Sequence[Path], among: Sequence[Path]) -> list[Path]:
-    """The files of `among` whose bytes are those of a file of `of`.
+    """Return the files of `among` whose bytes equal those of a file of `of`.
 
-    By size, then by the last bytes, then by the digest of the whole, each only for those that the one before could not
-    tell apart: few files are read as a whole.
+    Files are compared first by size, then by their last bytes, then by a digest of all bytes. Each comparison treats
+    only the files that the comparison before could not tell apart, so that few files are read as a whole.
+
+    Args:
+        of: paths of the files whose copies are wanted.
+        among: paths of the files that may be copies.
 
     Raises:
         OSError: a file cannot be read.

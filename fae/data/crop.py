@@ -12,10 +12,10 @@ _DEFAULT_FRACTIONS = (0.5, 0.75, 1.0)
 
 
 def as_size(name: str, value: int | Sequence[int]) -> Size:
-    """Read a size given as one number, for squares, or as `[height, width]`.
+    """Read a size in pixels that is given as one number, for squares, or as `[height, width]`.
 
     Raises:
-        ValueError: it is neither, or not positive.
+        ValueError: `value` has another form, or is not positive.
     """
     pair = (value, value) if isinstance(value, int) else tuple(value)
     if len(pair) != 2 or min(pair) < 1:
@@ -24,14 +24,14 @@ def as_size(name: str, value: int | Sequence[int]) -> Size:
 
 
 def crop_stages(sizes: Sequence[int | Sequence[int]] | None, image_size: Size) -> list[Size]:
-    """The crop of each stage.
+    """Return the crop size `(height, width)` of each stage.
 
-    Paper: schedule open; here: by default one half, three quarters and all of the image, because these work at
-    every image size.
+    The paper leaves the schedule open. Here the crops are by default one half, three quarters and all of the image,
+    because these fractions work at every image size.
 
     Args:
-        sizes: growing, in pixels, each a number or `[height, width]`; None for the default.
-        image_size: `(height, width)` of the images.
+        sizes: crop sizes that never shrink, in pixels, each a number or `[height, width]`; None takes the default.
+        image_size: `(height, width)` of the images, in pixels.
 
     Raises:
         ValueError: a crop exceeds the image, or the sizes shrink.
@@ -40,7 +40,7 @@ def crop_stages(sizes: Sequence[int | Sequence[int]] | None, image_size: Size) -
         return [(max(1, round(image_size[0] * f)), max(1, round(image_size[1] * f))) for f in _DEFAULT_FRACTIONS]
     stages = [as_size("data.crop_sizes", size) for size in sizes]
     if not stages:
-        raise ValueError("data.crop_sizes (=[]) must hold at least one size; null takes the default")
+        raise ValueError("data.crop_sizes (=[]) must hold at least one size; null takes the default sizes")
     for stage in stages:
         if stage[0] > image_size[0] or stage[1] > image_size[1]:
             raise ValueError(
@@ -48,17 +48,17 @@ def crop_stages(sizes: Sequence[int | Sequence[int]] | None, image_size: Size) -
                 f"{image_size[0]}×{image_size[1]}; use smaller crops, or null for fractions of the image"
             )
     if any(b[0] < a[0] or b[1] < a[1] for a, b in pairwise(stages)):
-        raise ValueError(f"data.crop_sizes (={list(sizes)}) must not shrink over training; sort them")
+        raise ValueError(f"data.crop_sizes (={list(sizes)}) must not shrink over training; sort the sizes")
     return stages
 
 
 def crop_size(stages: Sequence[Size], step: int, max_steps: int) -> Size:
-    """The crop at a step: the stages share the training equally and never shrink."""
+    """Return the crop size at a step; all stages have an equal share of the training, and crops never shrink."""
     return stages[min(len(stages) - 1, step * len(stages) // max(1, max_steps))]
 
 
 def random_crop(image: Tensor, size: Size, generator: Generator) -> Tensor:
-    """Cut another window out of every image of `(B, C, H, W)`; returns `(B, C, *size)`."""
+    """Cut a random window out of every image of `(B, C, H, W)`, and return the windows, `(B, C, *size)`."""
     batch, _, height, width = image.shape
     if (height, width) == size:
         return image

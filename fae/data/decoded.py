@@ -1,4 +1,4 @@
-"""Decoded images: read once, kept in one file, and mapped into memory whenever they are needed again."""
+"""Decoded images, which are read once, kept in one file, and mapped into memory whenever they are needed again."""
 
 import hashlib
 import os
@@ -19,34 +19,34 @@ from fae.machine.atomic import whole
 
 Shape = tuple[int, int]
 Read = Callable[[Path], tuple[Array, Shape]]
-"""From a file to an image `(H, W, 3)` at the common size, and the file's own `(height, width)`."""
+"""A function that maps a file to an image `(H, W, 3)` at the common size, and the file's own `(height, width)`."""
 
-_VERSION = 1  # of the file
-_TOGETHER = 256  # images decoded before they are written
+_VERSION = 1  # version of the file's format
+_TOGETHER = 256  # number of images that are decoded before they are written
 
 
 def decoded(
     paths: Sequence[Path], size: Shape, read: Read, made_with: str, cache_dir: Path | None
 ) -> tuple[Array, NDArray[np.int64]]:
-    """Decode image files, or find them decoded.
+    """Decode image files, or map images that were decoded before.
 
-    With a folder to keep them in, the images are no part of the process's own memory: the system reads the pages that
-    are used, drops them when memory is short, and shares them among processes. A file that was changed or moved, or
-    another version of the decoders, has the images decoded again.
+    With a cache folder, the images do not occupy the process's own memory: the system reads the pages that are used,
+    drops them if memory is short, and shares them among processes. If a file was changed or moved, or the decoders have
+    another version, the images are decoded again.
 
     Args:
-        paths: of the image files.
-        size: `(height, width)` that `read` returns.
-        read: called in several threads.
-        made_with: what else determines the images.
-        cache_dir: where they are kept, in `images`; None keeps them in memory.
+        paths: paths of the N image files.
+        size: `(height, width)` of the images that `read` returns, in pixels.
+        read: function that reads a file; it is called in several threads.
+        made_with: text that names every other setting that determines the images.
+        cache_dir: folder whose sub-folder `images` keeps the decoded images; None keeps them in memory.
 
     Returns:
-        images `(N, 3, H, W)`, and the files' own sizes `(N, 2)`.
+        the images `(N, 3, H, W)` uint8, and the files' own sizes `(N, 2)` int64, in pixels.
 
     Raises:
-        ValueError: `read` does, for a file that is unreadable.
-        OSError: the folder cannot be written.
+        ValueError: a file is unreadable, so that `read` raises this error.
+        OSError: the cache folder cannot be written.
     """
     images = (len(paths), 3, *size)
     if cache_dir is None or not paths:
@@ -58,15 +58,15 @@ def decoded(
     name = _key(paths, size, made_with)
     image_file, shape_file = folder / f"{name}.npy", folder / f"{name}-sizes.npy"
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f".{name}.lock"):  # of several processes one decodes
+    with FileLock(folder / f".{name}.lock"):  # only one of several processes decodes
         if not image_file.is_file():
             _write(image_file, shape_file, images, _each(paths, read))
-    # Copy on write: the file stays as it is, and torch takes it without a warning.
+    # In copy-on-write mode the file stays as it is, and torch accepts the array without a warning.
     return np.load(image_file, mmap_mode="c"), np.load(shape_file)
 
 
 def _each(paths: Sequence[Path], read: Read) -> Iterator[tuple[Array, Shape]]:
-    """In their order; decoders let go of Python's lock, so that threads are enough."""
+    """Read the files in their order, in threads, which are enough because the decoders release Python's lock."""
     with (
         ThreadPoolExecutor(os.cpu_count()) as pool,
         tqdm(total=len(paths), desc="decoding images", delay=2, disable=not sys.stderr.isatty()) as progress,
@@ -78,7 +78,10 @@ def _each(paths: Sequence[Path], read: Read) -> Iterator[tuple[Array, Shape]]:
 
 
 def _write(image_file: Path, shape_file: Path, images: tuple[int, ...], found: Iterator[tuple[Array, Shape]]) -> None:
-    """The sizes first: where the images are, everything is. Written, not mapped, or a full disk would kill us."""
+    """Write the sizes before the images: if the images' file exists, both are complete.
+
+    The file is written, not mapped, because on a full disk a write to a map would kill the process.
+    """
     shapes = []
     with whole(image_file) as draft:
         with draft.open("wb") as file:

@@ -1,8 +1,8 @@
 """Defects drawn on synthetic textures, by other means than any training corruption.
 
-Each function draws on a picture `(S, S, 3)` in [0, 1] in place and returns a bool mask `(S, S)` of what it drew.
-Half of the drawn defects are lighter, half darker than their surroundings, and colour changes keep the grey value,
-so that darkness alone does not find them.
+Each public function draws a defect on a picture `(S, S, 3)` in [0, 1] in place, and returns its bool mask `(S, S)`.
+Half of the drawn defects are lighter than their surroundings and half are darker, and colour changes keep the grey
+value, so that darkness alone does not find the defects.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Mask = NDArray[np.bool_]
 
 
 def _curve(rng: Generator, size: int, length: float, wiggle: float) -> NDArray[np.int32]:
-    """A smooth open curve `(P, 2)` in pixels: a walk whose direction drifts."""
+    """Return a smooth open curve `(P, 2)` in pixels: a walk whose direction drifts."""
     steps = 48
     heading = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, wiggle, steps))
     walk = np.cumsum(np.stack([np.cos(heading), np.sin(heading)], 1), 0) * length / steps
@@ -27,7 +27,7 @@ def _curve(rng: Generator, size: int, length: float, wiggle: float) -> NDArray[n
 
 
 def _polygon(rng: Generator, size: int, radius: float) -> NDArray[np.int32]:
-    """A random simple polygon `(P, 2)` in pixels around a random centre."""
+    """Return a random simple polygon `(P, 2)` in pixels around a random centre."""
     corners = int(rng.integers(5, 10))
     angle = np.sort(rng.uniform(0, 2 * np.pi, corners))
     distance = radius * rng.uniform(0.6, 1.3, corners)
@@ -48,13 +48,13 @@ def _blend(picture: Picture, alpha: Picture, content: Picture) -> None:
 
 
 def _tint(rng: Generator, strength: float) -> Picture:
-    """An RGB shift whose channels sum to 0, so that the grey value stays."""
+    """Return an RGB shift `(3,)` whose channels sum to 0, so that the grey value stays."""
     angle = rng.uniform(0, 2 * np.pi) + np.array([0, 2, 4]) * np.pi / 3
     return np.asarray(strength * np.cos(angle), dtype=np.float32)
 
 
 def scratch(rng: Generator, picture: Picture) -> Mask:
-    """A thin, nearly straight line, lighter or darker."""
+    """Draw a thin, nearly straight line that is lighter or darker than the picture."""
     size = picture.shape[0]
     line = np.zeros((size, size), np.uint8)
     width = max(2, round(rng.uniform(5, 11) * size / 512))
@@ -66,7 +66,7 @@ def scratch(rng: Generator, picture: Picture) -> Mask:
 
 
 def hole(rng: Generator, picture: Picture) -> Mask:
-    """A polygon whose ground is smooth, shaded from one side to the other, around the mean colour."""
+    """Draw a polygon whose smooth ground is shaded from one side to the other, around the mean colour."""
     size = picture.shape[0]
     mask = _filled(size, _polygon(rng, size, rng.uniform(0.05, 0.11) * size))
     rows, columns = np.nonzero(mask)
@@ -78,7 +78,7 @@ def hole(rng: Generator, picture: Picture) -> Mask:
 
 
 def stain(rng: Generator, picture: Picture) -> Mask:
-    """A liquid that changes the hue, not the grey value, with a ragged soft rim."""
+    """Draw a liquid with a ragged soft rim, which changes the hue but not the grey value."""
     size = picture.shape[0]
     rows, columns = np.mgrid[:size, :size].astype(np.float32)
     centre, radius = rng.uniform(0.25, 0.75, 2) * size, rng.uniform(0.07, 0.16) * size
@@ -90,7 +90,7 @@ def stain(rng: Generator, picture: Picture) -> Mask:
 
 
 def thread(rng: Generator, picture: Picture) -> Mask:
-    """A curled two-coloured thread lying on the surface."""
+    """Draw a curled two-coloured thread that lies on the surface."""
     size = picture.shape[0]
     width = max(2, round(rng.uniform(7, 13) * size / 512))
     points = _curve(rng, size, rng.uniform(0.4, 0.9) * size, 0.22)
@@ -106,7 +106,7 @@ def thread(rng: Generator, picture: Picture) -> Mask:
 
 
 def colour(rng: Generator, picture: Picture) -> Mask:
-    """A sharply bounded region of another hue and the same grey value."""
+    """Draw a sharply bounded region, which changes the hue but not the grey value."""
     size = picture.shape[0]
     mask = _filled(size, _polygon(rng, size, rng.uniform(0.06, 0.14) * size))
     _blend(picture, mask.astype(np.float32), picture + _tint(rng, rng.uniform(0.16, 0.26)))

@@ -1,4 +1,4 @@
-"""`python -m fae.data.download`: fetch MVTec AD, the only thing here that uses the network of itself."""
+"""`python -m fae.data.download`: fetch MVTec AD. No other part of this project uses the network by itself."""
 
 import hashlib
 import shutil
@@ -20,27 +20,27 @@ _CHUNK = 1 << 16
 
 
 def download(cfg: DictConfig) -> list[Path]:
-    """Fetch the archive, or the rest of it, verify it, and unpack the categories that are not there yet.
+    """Fetch the archive, or its missing part, verify it, and unpack the categories that are not there yet.
 
     Args:
-        cfg: composed from conf/download.yaml.
+        cfg: configuration composed from conf/download.yaml.
 
     Returns:
         the folders that were unpacked.
 
     Raises:
-        ValueError: the archive is another than the one expected, or holds what it should not.
-        OSError: no address can be reached, or a file cannot be written; what was fetched is kept.
+        ValueError: `root` or `urls` is missing, the archive is not the expected one, or it cannot be unpacked.
+        OSError: no address can be reached, or a file cannot be written; the fetched part is kept.
     """
     if cfg.root is None:
-        raise ValueError("root (=None) must name the folder that shall contain the categories, or set MVTEC_AD_ROOT")
+        raise ValueError("root (=None) must name the folder for the categories; name one, or set MVTEC_AD_ROOT")
     if not cfg.urls:
-        raise ValueError("urls (=[]) must hold one address at least")
+        raise ValueError("urls (=[]) must hold at least one address")
     root = Path(cfg.root)
     archive = root / Path(urlparse(cfg.urls[0]).path).name
     by_hand = (
         f"Repeat the command to go on, or fetch the archive by hand from {cfg.page}, save it as {archive} and repeat "
-        "the command, which then verifies and unpacks it"
+        "the command, which then verifies and unpacks the archive"
     )
     print(f"LICENCE: {cfg.licence}", flush=True)
     if all((root / category).is_dir() for category in expected()):
@@ -52,8 +52,8 @@ def download(cfg: DictConfig) -> list[Path]:
         found = _digest(archive)
         if found != cfg.sha256:
             raise ValueError(
-                f"{archive} has the SHA-256 {found}, not sha256 (={cfg.sha256}), and was not unpacked. Remove it. "
-                f"{by_hand}"
+                f"{archive} has the SHA-256 {found}, not sha256 (={cfg.sha256}), and was not unpacked. "
+                f"Remove the file. {by_hand}"
             )
         folders = _unpack(archive, root)
     new = ", ".join(folder.name for folder in folders) or "none new"
@@ -66,7 +66,7 @@ def download(cfg: DictConfig) -> list[Path]:
 
 
 def _fetch(urls: Sequence[str], archive: Path, timeout_s: float, by_hand: str) -> None:
-    """Fetch the archive, or its rest, from the first address that gives it: all of them hold the same file."""
+    """Fetch the archive, or its missing part, from the first address that works; all addresses hold the same file."""
     failed: list[str] = []
     for url in urls:
         try:
@@ -82,18 +82,18 @@ def _fetch(urls: Sequence[str], archive: Path, timeout_s: float, by_hand: str) -
 
 
 def _fetch_from(url: str, archive: Path, timeout_s: float) -> None:
-    """Fetch what is not there yet; the file has its name when it is whole."""
+    """Fetch the part of the archive that is not there yet; the file gets its final name when it is whole."""
     part = archive.with_name(f".{archive.name}.part")
     have = part.stat().st_size if part.is_file() else 0
     ask = {"Range": f"bytes={have}-"} if have else {}
-    # As it is stored: a server that compressed it on the way would make nonsense of the range.
+    # The file must come as it is stored: if the server compressed it on the way, the range would be meaningless.
     with requests.get(url, headers={"Accept-Encoding": "identity"} | ask, stream=True, timeout=timeout_s) as answer:
         if have and answer.status_code == requests.codes.requested_range_not_satisfiable:
-            part.replace(archive)  # all of it had come; its checksum decides
+            part.replace(archive)  # the whole file had come before; its checksum decides
             return
         answer.raise_for_status()
         if answer.headers.get("Content-Type", "").startswith("text/html"):
-            raise requests.RequestException("the answer is a web page, as of a share that has ended")
+            raise requests.RequestException("the answer is a web page; perhaps the file is no longer shared there")
         goes_on = answer.status_code == requests.codes.partial_content
         have = have if goes_on else 0
         rest = int(answer.headers.get("Content-Length", 0))
@@ -121,16 +121,16 @@ def _digest(path: Path) -> str:
 
 
 def _unpack(archive: Path, root: Path) -> list[Path]:
-    """Unpack beside, then move each category that is not there yet, so that it appears whole."""
+    """Unpack into a folder beside, then move each category that is not there yet, so that it appears whole."""
     beside = root / f".{archive.name}.unpacking"
-    shutil.rmtree(beside, ignore_errors=True)  # of a process that was killed
+    shutil.rmtree(beside, ignore_errors=True)  # a killed process may have left the folder
     try:
         with tarfile.open(archive) as tar:
             tar.extractall(beside, filter="data")
-        # Some copies hold the categories in a folder.
+        # Some copies of the archive hold the categories in a folder.
         inside = [path for path in sorted(beside.rglob("train")) if path.is_dir() and path.parent != beside]
         if not inside:
-            raise ValueError(f"{archive} holds no category with train in it; it is not in the layout of MVTec AD")
+            raise ValueError(f"{archive} holds no category with a folder train; it is not in the layout of MVTec AD")
         moved = []
         for category in (path.parent for path in inside):
             target = root / category.name
@@ -139,12 +139,12 @@ def _unpack(archive: Path, root: Path) -> list[Path]:
                 continue
             category.replace(target)
             moved.append(target)
-        for text in beside.rglob("*.txt"):  # licence and readme
+        for text in beside.rglob("*.txt"):  # the licence and the readme
             if not (root / text.name).exists():
                 text.replace(root / text.name)
         return moved
     except tarfile.TarError as error:
-        raise ValueError(f"{archive} cannot be unpacked ({error}); nothing of it was kept") from error
+        raise ValueError(f"{archive} cannot be unpacked ({error}); no unpacked file was kept") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

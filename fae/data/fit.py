@@ -13,13 +13,13 @@ def fit(image: Array, size: tuple[int, int], aspect: str) -> tuple[Array, tuple[
     """Bring an image to a size.
 
     Args:
-        image: `(H, W, 3)`.
-        size: `(height, width)` in pixels.
-        aspect: "stretch" changes the aspect ratio; "pad" keeps it, scales the image to fit and fills what is left
-            on the right and below by reflection.
+        image: `(H, W, 3)` uint8 image.
+        size: `(height, width)` of the result, in pixels.
+        aspect: treatment of the aspect ratio: "stretch" changes it; "pad" keeps it, scales the image to fit, and fills
+            the rest on the right and below by reflection.
 
     Returns:
-        `(*size, 3)`, and the `(height, width)` of the part that is content.
+        the image `(*size, 3)` uint8, and the `(height, width)` of its content, which is the part without padding.
     """
     height, width = content_size(image.shape[:2], size, aspect)
     shrinks = height < image.shape[0] or width < image.shape[1]
@@ -32,9 +32,9 @@ def fit(image: Array, size: tuple[int, int], aspect: str) -> tuple[Array, tuple[
 
 
 def fit_mask(mask: NDArray[np.bool_], size: tuple[int, int], aspect: str) -> NDArray[np.bool_]:
-    """Bring a mask `(H, W)` to a size like `fit` its image; what lies beyond the content is False.
+    """Bring a mask `(H, W)` to a size in the way `fit` treats its image; the mask is False beyond the content.
 
-    A pixel is set where at least half of it is covered; a defect too small for that keeps its most covered pixels.
+    A pixel is set if at least half of it is covered. If no pixel is half covered, the most covered pixels are set.
     """
     height, width = content_size(mask.shape, size, aspect)
     if (height, width) != mask.shape:
@@ -44,7 +44,7 @@ def fit_mask(mask: NDArray[np.bool_], size: tuple[int, int], aspect: str) -> NDA
 
 
 def content_size(shape: tuple[int, ...], size: tuple[int, int], aspect: str) -> tuple[int, int]:
-    """The `(height, width)` of what `fit` and `fit_mask` make of an image or mask of a shape, without padding."""
+    """Return the `(height, width)`, without padding, that `fit` and `fit_mask` give an image or mask of a shape."""
     if aspect == "stretch":
         return size
     scale = min(size[0] / shape[0], size[1] / shape[1])

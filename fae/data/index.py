@@ -1,4 +1,4 @@
-"""Which images, labels and masks a data set holds; reads file names only, and no randomness."""
+"""Index of the images, labels and masks of a data set; indexing reads file names only, and is not random."""
 
 import hashlib
 from collections.abc import Callable
@@ -12,7 +12,7 @@ GOOD = "good"
 
 @dataclass(frozen=True)
 class Sample:
-    """One image file; `mask` is the file that outlines its defect, where there is one."""
+    """One image file; `mask` is the file that outlines the image's defect, or None."""
 
     path: Path
     defect_type: str = GOOD
@@ -20,13 +20,13 @@ class Sample:
 
     @property
     def label(self) -> int:
-        """0 = normal, 1 = anomalous."""
+        """The label: 0 is normal, 1 is anomalous."""
         return int(self.defect_type != GOOD)
 
 
 @dataclass(frozen=True)
 class Index:
-    """A data set: its name for results, its samples, and what a user must be told about it."""
+    """A data set: its name for results, its samples, and notes that a user must see."""
 
     dataset: str
     train: tuple[Sample, ...]
@@ -36,12 +36,12 @@ class Index:
 
     @property
     def all(self) -> tuple[Sample, ...]:
-        """Of both splits."""
+        """The samples of both splits."""
         return self.train + self.test
 
     @property
     def fingerprint(self) -> str:
-        """Eight hexadecimal digits of the files' splits, names and sizes; a data set that has moved keeps them."""
+        """Eight hexadecimal digits of the files' splits, names and sizes; moving a data set keeps them."""
         digest = hashlib.sha256(self.dataset.encode())
         for split, samples in (("train", self.train), ("test", self.test)):
             for sample in samples:
@@ -52,18 +52,22 @@ class Index:
 
 
 Source = Callable[[str | None, str], Index]
-"""`(root, category) -> Index`; what `data.source` builds."""
+"""A function `(root, category) -> Index`; `data.source` builds it."""
 
 
 def layout(folder: Path, dataset: str) -> Index:
     """Index a folder in the MVTec AD layout.
 
-    `train/good`, `test/<defect_type>` and `ground_truth/<defect_type>/<name>_mask.<suffix>` (or without `_mask`);
-    `test` and `ground_truth` may be absent as a whole, which is noted.
+    The layout has `train/good`, `test/<defect_type>` and `ground_truth/<defect_type>/<name>_mask.<suffix>` (or without
+    `_mask`). `test` and `ground_truth` may be absent as a whole; a note then says so.
+
+    Args:
+        folder: folder that holds `train`, `test` and `ground_truth`.
+        dataset: name of the data set for results.
 
     Raises:
         FileNotFoundError: `train/good` or a mask is missing.
-        ValueError: `train/good` holds too few images.
+        ValueError: `train/good` holds fewer than three images.
     """
     train = folder / "train" / GOOD
     if not train.is_dir():
@@ -81,9 +85,9 @@ def layout(folder: Path, dataset: str) -> Index:
     )
     notes = []
     if not test:
-        notes.append(f"no test images below {folder / 'test'}: training only, no metrics")
+        notes.append(f"no test images below {folder / 'test'}: the run trains, but has no metrics")
     elif not truth.is_dir():
-        notes.append(f"no folder {truth}: image metrics only, no pixel metrics")
+        notes.append(f"no folder {truth}: the run has image metrics, but no pixel metrics")
     return Index(dataset, normal, test, truth.is_dir(), tuple(notes))
 
 
@@ -95,18 +99,18 @@ def check_training_images(count: int, folder: Path) -> None:
     """
     if count < 3:
         raise ValueError(
-            f"{folder} holds {count} readable image name(s); at least 3 are needed, one to train and two to validate"
+            f"{folder} holds {count} readable image name(s); at least 3 are needed: one image to train, two to validate"
         )
 
 
 def _mask(image: Path, folder: Path) -> Path:
-    """The mask of an image, by name."""
+    """Return the file whose name says that it is the mask of an image."""
     found = images_in(folder) if folder.is_dir() else []
     for stem in (f"{image.stem}_mask", image.stem):
         for path in found:
             if path.stem.lower() == stem.lower():
                 return path
     raise FileNotFoundError(
-        f"no mask for {image}: expected {folder / (image.stem + '_mask.png')}; add it, "
+        f"no mask for {image}: expected {folder / (image.stem + '_mask.png')}; add this mask, "
         "or remove the whole ground_truth folder to get image metrics only"
     )

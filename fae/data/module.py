@@ -25,33 +25,33 @@ _T = TypeVar("_T")
 
 
 class DataModule(lightning.LightningDataModule):
-    """Decodes a data set once and serves it: crops and corruptions on the device, all seeded.
+    """Decode a data set once, and serve seeded batches; images are cropped and corrupted on the device.
 
-    Every random number is a function of (seed, step), so that a resumed run equals an uninterrupted one. Of several
-    processes each prepares the whole batch and keeps its share, so that together they see what a single one would.
+    Every random number is a function of (seed, step), so that a resumed run equals an uninterrupted one. Each of
+    several processes prepares the whole batch and keeps its share; together they see the batch of a single process.
 
     Args:
-        source: `(root, category) -> Index`.
-        root: see the source.
-        category: see the source.
-        corruption: the damage to learn from.
-        batch_size: images a step, of all processes together.
-        max_steps: length of training, for the crop schedule.
-        image_size: pixels, a number or `[height, width]`; None keeps the images' own, common size.
-        aspect: "stretch" or "pad", see `fae.data.fit.fit`.
-        crop_sizes: see `fae.data.crop.crop_stages`.
-        rotate: quarter turns are admissible, see `fae.data.augment.augment`.
-        flip_horizontal: mirroring left and right is admissible.
-        flip_vertical: mirroring top and bottom is admissible.
-        val_fraction: part of the training images that is held out, at least two images; copies of them are no part of
-            training either.
-        val_corruptions: corrupted copies of each held-out image.
-        folds: hold out one of so many equal parts of the training images, in place of `val_fraction`.
-        fold: which part, from 0; a run each for all of them has held out every image once.
+        source: function `(root, category) -> Index`.
+        root: folder of the data set, or None; the source interprets it.
+        category: name of the category; the source interprets it.
+        corruption: synthetic damage to learn from.
+        batch_size: number of images per step of all processes together, >= 1.
+        max_steps: length of training in optimiser steps, >= 1; the crop schedule depends on it.
+        image_size: size in pixels, a number or `[height, width]`; None keeps the images' own, common size.
+        aspect: treatment of the aspect ratio, "stretch" or "pad", see `fae.data.fit.fit`.
+        crop_sizes: crop sizes in pixels, or None for the default, see `fae.data.crop.crop_stages`.
+        rotate: whether quarter turns are admissible, see `fae.data.augment.augment`.
+        flip_horizontal: whether mirroring left and right is admissible.
+        flip_vertical: whether mirroring top and bottom is admissible.
+        val_fraction: share of the training images that is held out, in (0, 1), at least two images; copies of held-out
+            images are not trained on either.
+        val_corruptions: number of corrupted copies of each held-out image, >= 1.
+        folds: number of equal parts of the training images, of which one is held out; None uses `val_fraction`.
+        fold: index of the held-out part, from 0; runs of all parts together hold out every image once.
         noise_sigma: standard deviation of the noise anchor, >= 0; see `fae.data.noise.anchor`.
         noise_clip: whether noisy images are brought back to [0, 1].
-        cache_dir: where decoded images are kept, see `fae.data.decoded.decoded`; None keeps them in memory.
-        seed: of the split, the order and the corruptions.
+        cache_dir: folder for decoded images, see `fae.data.decoded.decoded`; None keeps the images in memory.
+        seed: seed of the split, the order, the crops and the corruptions, >= 0.
 
     Raises:
         ValueError: an argument is outside its domain.
@@ -96,42 +96,42 @@ class DataModule(lightning.LightningDataModule):
         self.hold_out = HoldOut(val_fraction, folds, fold)
         symmetry = (rotate, flip_horizontal, flip_vertical)
         self.preparation = Preparation(corruption, symmetry, noise_sigma, noise_clip, seed)
-        self.notes: list[str] = []  # what a reader of the results must know about the data
+        self.notes: list[str] = []  # facts about the data that a reader of the results must know
 
     @cached_property
     def index(self) -> Index:
-        """The files, read from disk once; see the source for the errors."""
+        """The index of the files, which is built once; the source's errors are raised here."""
         index = self.source(self.root, self.category)
         self.notes.extend(index.notes)
         return index
 
     @property
     def corruption(self) -> Corruption:
-        """The damage to learn from."""
+        """The synthetic damage to learn from."""
         return self.preparation.corruption
 
     @property
     def noise_sigma(self) -> float:
-        """Of the noise anchor, >= 0."""
+        """The standard deviation of the noise anchor, >= 0."""
         return self.preparation.noise_sigma
 
     @property
     def image_size(self) -> Shape | None:
-        """`(height, width)` of all images; None before the first is read, where no size was asked for."""
+        """The `(height, width)` of all images; None if no size was given and no image has been read yet."""
         return self.reader.image_size
 
     def setup(self, stage: str | None = None) -> None:
         """Decode every image and mask, once, so that a bad file is an error before training starts.
 
         Raises:
-            ValueError: a file is unreadable, sizes differ, a mask does not fit its image, or nothing is left
+            ValueError: a file is unreadable, sizes differ, a mask does not fit its image, or no image is left
                 to learn from.
         """
         if hasattr(self, "train"):
             return
         train, val, twins = self.hold_out(self.index.train, self.seed)
         if twins:
-            self._note("{} training image(s) equal held-out ones and are left out of training", twins)
+            self._note("{} training image(s) equal held-out images and are left out of training", twins)
         learned, test = ([sample.path for sample in some] for some in ([*val, *train], self.index.test))
         if known := copies(learned, test):
             self._note("{} test image(s) equal training images, so that the metrics look better than they are", known)
@@ -139,19 +139,19 @@ class DataModule(lightning.LightningDataModule):
         self.mask, self.has_mask, empty = self.reader.masks(self.test, self.index.has_masks)
         if empty:
             self._note(
-                "{} mask(s) without any defect pixel: their images keep the label and stay out of the pixel metrics",
+                "{} mask(s) have no defect pixel: their images keep the label and stay out of the pixel metrics",
                 empty,
             )
         height, width = self.train.image.shape[-2:]
         self.stages = crop_stages(self.crop_sizes, (height, width))
 
     def _note(self, text: str, paths: Collection[Path]) -> None:
-        """Tell the user, and whoever reads the results."""
+        """Log a warning, and add it to the notes that the results hold."""
         self.notes.append(f"{text.format(len(paths))}: {', '.join(map(str, sorted(paths)))}")
         log.warning(self.notes[-1])
 
     def decode(self, samples: Sequence[Sample]) -> Split:
-        """Read images and bring them to the size of this data set.
+        """Read images, and bring them to the size of this data set.
 
         Raises:
             ValueError: a file is unreadable, or sizes differ.
@@ -159,24 +159,24 @@ class DataModule(lightning.LightningDataModule):
         return self.reader.images(samples)
 
     def train_dataloader(self) -> DataLoader[Raw]:
-        """An endless stream that starts at the trainer's step."""
+        """Return an endless stream of batches that starts at the trainer's step."""
         assert self.trainer is not None
         return DataLoader(_Stream(self, self.trainer.global_step), batch_size=None)
 
     def resident(self, device: torch.device) -> Tensor:
-        """The training images, on the device if it is a GPU and they fit into half of its free memory."""
+        """Return the training images, on the device if it is a GPU and half of its free memory holds them."""
         image = self.train.image
         fits = device.type == "cuda" and image.nbytes < torch.cuda.mem_get_info(device)[0] // 2
         return image.to(device) if fits else image
 
     def val_dataloader(self) -> DataLoader[Raw]:
-        """Every held-out image, `val_corruptions` times."""
+        """Return batches that hold every held-out image `val_corruptions` times."""
         count = len(self.val.samples)
         which = torch.split(torch.arange(count).repeat(self.val_corruptions), self.batch_size)
         return DataLoader(_Batches(len(which), lambda i: Raw(self.val.image[which[i]], i)), batch_size=None)
 
     def predict_dataloader(self) -> list[DataLoader[Images]]:
-        """The held-out images as they are, then the test images, where there are any: this process's share."""
+        """Return this process's share of the undamaged held-out images, and of the test images if there are any."""
         return [self._plain(split) for split in (self.val, self.test) if split.samples]
 
     def _plain(self, split: Split) -> DataLoader[Images]:
@@ -186,12 +186,12 @@ class DataModule(lightning.LightningDataModule):
         return DataLoader(_Batches(len(which), lambda i: Images(split.image[which[i]], which[i])), batch_size=None)
 
     def damaged(self) -> Iterator[Batch]:
-        """The held-out images with the damage that validation sees, at their full size."""
+        """Yield the held-out images at their full size, with the damage that validation sees."""
         for raw in self.val_dataloader():
             yield self.preparation.for_validation(raw)
 
     def on_after_batch_transfer(self, batch: Raw | Images, dataloader_idx: int) -> Batch | Images:
-        """Scale to [0, 1]; crop, augment, corrupt and add noise for training; corrupt alike in every validation."""
+        """Scale images to [0, 1], then crop, augment, corrupt and add noise to train, or corrupt alike to validate."""
         if isinstance(batch, Images):
             return Images(batch.image.float() / 255, batch.sample)
         assert self.trainer is not None
@@ -200,20 +200,20 @@ class DataModule(lightning.LightningDataModule):
         return Batch(*(part[self.trainer.global_rank :: self.trainer.world_size] for part in whole))
 
     def crop_size(self, step: int) -> Shape:
-        """`(height, width)` of a step's crops."""
+        """Return the `(height, width)` of a step's crops, in pixels."""
         return crop_size(self.stages, step, self.max_steps)
 
     def in_last_stage(self, steps: int) -> bool:
-        """Whether the last of so many steps saw the largest crops."""
+        """Return whether the last of `steps` steps saw the largest crops."""
         return self.crop_size(steps - 1) == self.stages[-1]
 
     def training_batch(self, batch: Raw) -> Batch:
-        """Crop, augment, corrupt and add noise; a function of (seed, step)."""
+        """Crop, augment and corrupt a batch, and add noise; the result is a function of (seed, step)."""
         return self.preparation.for_training(batch, self.crop_size(batch.step))
 
 
 class _Batches(Dataset[_T]):
-    """Batches that are made when they are asked for."""
+    """Batches that are made on demand."""
 
     def __init__(self, count: int, make: Callable[[int], _T]) -> None:
         self.count, self.make = count, make
@@ -226,7 +226,7 @@ class _Batches(Dataset[_T]):
 
 
 class _Stream(IterableDataset[Raw]):
-    """Training batches from a step on; every image once per pass through a seeded order."""
+    """Training batches from a step on; each pass shows every image once, in a seeded order."""
 
     def __init__(self, data: DataModule, step: int) -> None:
         self.data, self.step = data, step

@@ -9,15 +9,16 @@ def mvtec(root: str | None, category: str) -> Index:
     """Index one category of a folder that contains categories, as MVTec AD is unpacked.
 
     Args:
-        root: contains the categories.
-        category: name of the sub-folder.
+        root: folder that contains the categories.
+        category: name of the category's sub-folder.
 
     Raises:
-        FileNotFoundError: the root or the category is missing.
+        FileNotFoundError: the root or the category is missing, or a part of the layout, see `fae.data.index.layout`.
+        ValueError: the category has fewer than three training images.
     """
     if root is None or not Path(root).is_dir():
         raise FileNotFoundError(
-            f"data.root (={root}) is no folder; name the one that contains the categories, or set MVTEC_AD_ROOT"
+            f"data.root (={root}) is no folder; name the folder that contains the categories, or set MVTEC_AD_ROOT"
         )
     folder = Path(root) / category
     if not folder.is_dir():
@@ -30,10 +31,10 @@ def mvtec(root: str | None, category: str) -> Index:
 
 
 def expected() -> dict[str, dict[str, int]]:
-    """Count the images of the published data set, as mvtec.csv holds them.
+    """Read the numbers of images of the published data set from mvtec.csv.
 
     Returns:
-        for each category, in the paper's order, the number of images in each of its folders.
+        the number of images in each folder of each category; the categories have the paper's order.
     """
     counts: dict[str, dict[str, int]] = {}
     with (files("fae.data") / "mvtec.csv").open(encoding="utf-8") as file:

@@ -6,10 +6,10 @@ from fae.types import Batch
 
 
 def check_sigma(sigma: float) -> float:
-    """Return `sigma`.
+    """Return `sigma` as a float.
 
     Raises:
-        ValueError: it is no number, or negative.
+        ValueError: `sigma` is not a finite number, or is negative.
     """
     if not is_number(sigma) or sigma < 0:
         raise ValueError(
@@ -22,14 +22,17 @@ def anchor(batch: Batch, sigma: float, clip: bool, generator: Generator) -> Batc
     """Add the same Gaussian noise to input and target: F(X̂ + ε) → X + ε, arXiv 2511.07233.
 
     It ties the Jacobian of F to the identity, E‖F(X̂ + ε) − (X + ε)‖² ≈ ‖F(X̂) − X‖² + σ²‖J_F − I‖²_F, so that
-    F passes on what is not damage. M stays as it is, and so does |X̂ − X| unless clipped. Open there: whether a target
-    outside [0, 1], which F cannot reach through its sigmoid, is clipped; here: a key.
+    F passes undamaged content on. M does not change; |X̂ − X| changes only by clipping. F cannot reach a target outside
+    [0, 1] through its sigmoid. The source leaves open whether such a target is clipped; here `clip` decides.
 
     Args:
-        batch: clean and corrupted images in [0, 1].
-        sigma: of the noise, >= 0; 0 returns the batch itself.
-        clip: bring input and target back to [0, 1].
-        generator: on the CPU; seeds one on the images' device, where the noise is drawn.
+        batch: batch of clean and corrupted images, `(B, 3, H, W)` in [0, 1].
+        sigma: standard deviation of the noise, >= 0; if it is 0, the batch itself is returned.
+        clip: whether input and target are brought back to [0, 1].
+        generator: CPU generator that seeds another on the images' device, where the noise is drawn.
+
+    Returns:
+        the batch with noise.
     """
     if sigma == 0:
         return batch

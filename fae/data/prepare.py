@@ -1,4 +1,4 @@
-"""From decoded images to what a step sees: crop, augment, corrupt, add noise. On the device, a function of the seed."""
+"""Preparation of batches on the device: decoded images are cropped, augmented and corrupted, and get noise."""
 
 from typing import NamedTuple
 
@@ -14,22 +14,24 @@ from fae.types import Batch, Corruption
 
 
 class Raw(NamedTuple):
-    """A batch as a loader yields it: decoded bytes, and the step that seeds its random numbers."""
+    """A batch as a loader yields it: decoded bytes, and the step that seeds the batch's random numbers."""
 
     image: Tensor
-    """`(B, 3, H, W)` uint8."""
+    """`(B, 3, H, W)` uint8 images."""
     step: int
+    """The number of the batch, >= 0: the training step, or the position among the validation batches."""
 
 
 class Preparation:
-    """Prepares batches; every random number is a function of (seed, step).
+    """Prepare batches; every random number is a function of (seed, step).
 
     Args:
-        corruption: the damage to learn from.
-        symmetry: which of rotation, horizontal and vertical flips are admissible, see `fae.data.augment.augment`.
-        noise_sigma: of the noise anchor, see `fae.data.noise.anchor`.
+        corruption: synthetic damage to learn from.
+        symmetry: whether quarter turns, horizontal flips and vertical flips are admissible, in this order, see
+            `fae.data.augment.augment`.
+        noise_sigma: standard deviation of the noise anchor, >= 0, see `fae.data.noise.anchor`.
         noise_clip: whether noisy images are brought back to [0, 1].
-        seed: of all random numbers.
+        seed: seed of all random numbers, >= 0.
 
     Raises:
         ValueError: `noise_sigma` is outside its domain.
@@ -47,13 +49,13 @@ class Preparation:
         self.noise_sigma, self.noise_clip = check_sigma(noise_sigma), noise_clip
 
     def for_training(self, batch: Raw, crop: Shape) -> Batch:
-        """Crop to `(height, width)`, augment, corrupt and add noise."""
+        """Crop images to `(height, width)`, augment and corrupt them, and add noise."""
         random = generator(self.seed, TRAIN, batch.step)
         image = augment(random_crop(batch.image, crop, random), *self.symmetry, random)
         return anchor(self._corrupt(image.float() / 255, random), self.noise_sigma, self.noise_clip, random)
 
     def for_validation(self, batch: Raw) -> Batch:
-        """Corrupt whole images, alike in every validation."""
+        """Corrupt whole images; the damage is equal in every validation."""
         return self._corrupt(batch.image.float() / 255, generator(self.seed, VALIDATE, batch.step))
 
     def _corrupt(self, image: Tensor, random: torch.Generator) -> Batch:

@@ -1,4 +1,4 @@
-"""Which training images are held out, and what the images and masks of a split hold at their common size."""
+"""The choice of held-out training images, and the images and masks of a split at their common size."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,15 +22,15 @@ class Split(NamedTuple):
 
     samples: tuple[Sample, ...]
     image: Tensor
-    """`(N, 3, H, W)` uint8."""
+    """`(N, 3, H, W)` uint8 images at the common size."""
     shapes: tuple[Shape, ...]
-    """`(height, width)` of each file."""
+    """The `(height, width)` of each file, in pixels."""
     sizes: tuple[Shape, ...]
-    """`(height, width)` of the part of each image that is no padding."""
+    """The `(height, width)` of the part of each image that is not padding, in pixels."""
 
     @property
     def content(self) -> Tensor:
-        """`(N, 1, H, W)` bool, False where the image was padded."""
+        """The content as `(N, 1, H, W)` bool, False where an image was padded."""
         heights, widths = torch.tensor(self.sizes, dtype=torch.int64).view(-1, 2, 1, 1, 1).unbind(dim=1)
         rows, columns = self.image.shape[-2:]
         return (torch.arange(rows).view(-1, 1) < heights) & (torch.arange(columns) < widths)
@@ -40,20 +40,20 @@ class Masks(NamedTuple):
     """The ground truth of a split, in the order of its samples."""
 
     mask: Tensor
-    """`(N, 1, H, W)` bool."""
+    """`(N, 1, H, W)` bool masks, True on defects."""
     usable: Tensor
-    """`(N,)` bool: whether the pixels of the image may be judged."""
+    """`(N,)` bool: whether the pixels of each image may be judged."""
     empty: tuple[Path, ...]
-    """Masks of defective images without any defect pixel."""
+    """The mask files of defective images that mark no defect pixel."""
 
 
 class HoldOut:
-    """Splits training images into those to learn from and those to judge by, as a function of a seed.
+    """Split training images into images to learn from and held-out images, as a function of a seed.
 
     Args:
-        fraction: of the images that is held out, in (0, 1); at least two images, and never all.
-        folds: hold out one of so many equal parts in place of `fraction`; None uses `fraction`.
-        fold: which part, from 0.
+        fraction: share of the images that is held out, in (0, 1); at least two images are held out, but never all.
+        folds: number of equal parts, >= 2, of which one is held out; None uses `fraction`.
+        fold: index of the held-out part, from 0 to `folds` - 1; 0 if `folds` is None.
 
     Raises:
         ValueError: an argument is outside its domain.
@@ -66,28 +66,29 @@ class HoldOut:
             raise ValueError(f"data.fold (={fold}) needs data.folds, the number of parts")
         if folds is not None and (folds < 2 or not 0 <= fold < folds):
             raise ValueError(
-                f"data.fold (={fold}) must lie in 0 to data.folds - 1, and data.folds (={folds}) be 2 or more"
+                f"data.fold (={fold}) must lie in 0 to data.folds - 1, and data.folds (={folds}) must be 2 or more"
             )
         self.fraction, self.folds, self.fold = fraction, folds, fold
 
     @property
     def share(self) -> float:
-        """Which part of the training images is held out, about; in (0, 1)."""
+        """The approximate share of the training images that is held out, in (0, 1)."""
         return 1 / self.folds if self.folds else self.fraction
 
     def __call__(self, samples: Sequence[Sample], seed: int) -> tuple[list[Sample], list[Sample], list[Path]]:
-        """Split.
+        """Split training images.
 
         Args:
-            samples: of the training images.
-            seed: of the drawing.
+            samples: samples of the training images.
+            seed: seed of the drawing, >= 0.
 
         Returns:
-            the images to learn from, the images held out, and the files that belong to neither, because they are
-            copies of held-out ones.
+            the images to learn from, the held-out images, and the files that belong to neither group, because they are
+            copies of held-out images.
 
         Raises:
-            ValueError: there are too few images for the folds, or copies leave none to learn from.
+            ValueError: there are too few images for the folds, or only copies of held-out images are left to learn
+                from.
         """
         count = len(samples)
         order = torch.randperm(count, generator=generator(seed, SPLIT)).tolist()
@@ -95,8 +96,8 @@ class HoldOut:
             chosen = order[: min(count - 1, max(2, round(self.fraction * count)))]
         elif count < 2 * self.folds:
             raise ValueError(
-                f"data.folds (={self.folds}) needs two images a part, there are {count}; use {max(2, count // 2)} or "
-                "fewer"
+                f"data.folds (={self.folds}) needs two images per part, but there are {count} images; use "
+                f"{max(2, count // 2)} or fewer"
             )
         else:
             chosen = order[self.fold :: self.folds]
@@ -106,28 +107,28 @@ class HoldOut:
         kept = [sample for sample in train if sample.path not in twins]
         if not kept:
             raise ValueError(
-                f"all {len(train)} training images equal held-out ones ({val[0].path} …); remove the copies"
+                f"all {len(train)} training images equal held-out images ({val[0].path} …); remove the copies"
             )
         return kept, val, sorted(twins)
 
 
 class Reader:
-    """Reads images and masks, and brings them to one size.
+    """Read images and masks, and bring them to one size.
 
     Args:
-        image_size: `(height, width)`; None takes that of the first image, which all others must then have.
-        aspect: "stretch" or "pad", see `fae.data.fit.fit`.
-        cache_dir: where decoded images are kept, see `fae.data.decoded.decoded`; None keeps them in memory.
+        image_size: `(height, width)` in pixels; None takes the size of the first image, which all must then have.
+        aspect: treatment of the aspect ratio, "stretch" or "pad", see `fae.data.fit.fit`.
+        cache_dir: folder for decoded images, see `fae.data.decoded.decoded`; None keeps the images in memory.
 
     Raises:
-        ValueError: there is no such aspect.
+        ValueError: `aspect` is unknown.
     """
 
     def __init__(self, image_size: Shape | None, aspect: str, cache_dir: Path | None) -> None:
         if aspect not in ASPECTS:
             raise ValueError(f"data.aspect (={aspect!r}) must be one of {ASPECTS}")
         self.image_size, self.aspect, self.cache_dir = image_size, aspect, cache_dir
-        self._model_file: Path | None = None  # whose size all others must have
+        self._model_file: Path | None = None  # the file whose size all other files must have
 
     def images(self, samples: Sequence[Sample]) -> Split:
         """Decode images.
@@ -153,7 +154,7 @@ class Reader:
         if self._model_file is not None and shape != self.image_size:
             raise ValueError(
                 f"{path} has {shape[0]}×{shape[1]} pixels, {self._model_file} "
-                f"{self.image_size[0]}×{self.image_size[1]}; set data.image_size to bring all to one size"
+                f"{self.image_size[0]}×{self.image_size[1]}; set data.image_size to bring all images to one size"
             )
         return fit(image, self.image_size, self.aspect)[0], shape
 
@@ -161,8 +162,8 @@ class Reader:
         """Decode the ground truth of a split.
 
         Args:
-            split: of decoded images.
-            has_masks: whether the data set outlines its defects at all.
+            split: split whose images are decoded.
+            has_masks: whether the data set has masks at all.
 
         Raises:
             ValueError: a mask is unreadable, or has another size than its image.
@@ -176,7 +177,7 @@ class Reader:
                 if raw.shape != shape:
                     raise ValueError(
                         f"mask {sample.mask} has {raw.shape[0]}×{raw.shape[1]} pixels, its image {sample.path} "
-                        f"{shape[0]}×{shape[1]}; they must be equal"
+                        f"{shape[0]}×{shape[1]}; the sizes must be equal"
                     )
                 mask = fit_mask(raw, self.image_size, self.aspect)
                 if not raw.any():

@@ -12,7 +12,7 @@ from fae.data.defect import DEFECTS
 from fae.data.index import GOOD, Index, layout
 from fae.data.texture import TEXTURES, photograph
 
-VERSION = 1  # of what is drawn; a change of a single pixel needs a new one
+VERSION = 1  # version of the drawn images; if a single pixel changes, the version must change, too
 SIZE = 512
 TRAIN, TEST_GOOD, TEST_EACH = 64, 24, 8
 
@@ -26,16 +26,16 @@ def synthetic(
     test_good: int = TEST_GOOD,
     test_each: int = TEST_EACH,
 ) -> Index:
-    """Index a procedurally drawn twin of a texture category, drawing it first where it is not there yet.
+    """Index a procedurally drawn twin of a texture category; draw the twin first if it is not there yet.
 
     Args:
-        root: the cache folder below which the images are kept, in the MVTec AD layout.
-        category: carpet, grid, leather, tile or wood.
-        seed: the seed of the drawing.
-        size: the side of an image, in pixels.
-        train: the number of training images.
-        test_good: the number of normal test images.
-        test_each: the number of test images of each of the five types of defects.
+        root: cache folder below which the images are kept, in the MVTec AD layout.
+        category: name of the category: carpet, grid, leather, tile or wood.
+        seed: seed of the drawing, >= 0.
+        size: side of an image, in pixels.
+        train: number of training images.
+        test_good: number of normal test images.
+        test_each: number of test images of each of the five types of defects.
 
     Raises:
         ValueError: the category has no synthetic twin, or `root` is not given.
@@ -64,17 +64,17 @@ def synthetic(
 def draw(
     category: str, seed: int, split: str, number: int, size: int = SIZE
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
-    """Draw one image, which has a random stream of its own.
+    """Draw one image from its own random stream.
 
     Args:
-        category: carpet, grid, leather, tile or wood.
-        seed: the seed of the drawing.
-        split: the image's folder: `train/good`, `test/good` or `test/<type of defect>`.
-        number: the image's number in its folder.
-        size: the side of the image, in pixels.
+        category: name of the category: carpet, grid, leather, tile or wood.
+        seed: seed of the drawing, >= 0.
+        split: folder of the image: `train/good`, `test/good` or `test/<type of defect>`.
+        number: number of the image in its folder, >= 0.
+        size: side of the image, in pixels.
 
     Returns:
-        The image `(size, size, 3)`, and the mask `(size, size)` of its defect, or None.
+        the image `(size, size, 3)` uint8, and the bool mask `(size, size)` of its defect, or None.
     """
     rng = np.random.default_rng([seed, VERSION, number, *f"{category}/{split}".encode()])
     picture = TEXTURES[category](rng, size)
@@ -84,7 +84,7 @@ def draw(
 
 
 def _write(folder: Path, category: str, seed: int, size: int, counts: dict[str, int]) -> None:
-    """Draw the whole data set beside its place and move it there at once."""
+    """Draw the whole data set into a draft folder beside its final place, then move the folder there at once."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{category}-", dir=folder.parent))
     try:

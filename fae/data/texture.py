@@ -1,7 +1,7 @@
 """Procedural twins of the five texture categories of MVTec AD, drawn from a random generator.
 
-Every picture gets a lighting, a contrast and a grain of its own, and the textures hold dark and light elements
-of their own, so that neither brightness nor contrast tells a defect (`fae.metric.trivial` measures that).
+Every picture gets its own lighting, contrast and grain, and the textures have dark and light elements without defects,
+so that neither brightness nor contrast reveals a defect (`fae.metric.trivial` measures this).
 """
 
 from collections.abc import Callable
@@ -15,7 +15,10 @@ Picture = NDArray[np.float32]
 
 
 def smooth_noise(rng: Generator, size: int, scale: tuple[float, float]) -> Picture:
-    """Gaussian-smoothed noise `(size, size)`, zero mean, unit deviation; `scale` is (down, across) in px."""
+    """Draw Gaussian-smoothed noise `(size, size)` with mean 0 and standard deviation 1.
+
+    `scale` holds the sizes of the noise's details, (down, across), in pixels.
+    """
     small = [max(4, round(size / s * 4)) for s in scale]
     noise = rng.standard_normal(small).astype(np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), 2.0, borderType=cv2.BORDER_REFLECT)
@@ -24,13 +27,13 @@ def smooth_noise(rng: Generator, size: int, scale: tuple[float, float]) -> Pictu
 
 
 def _paint(value: Picture, dark: tuple[float, ...], light: tuple[float, ...]) -> Picture:
-    """Colour a map `(S, S)` in [0, 1] by blending two RGB colours, `(S, S, 3)`."""
+    """Colour a map `(S, S)` in [0, 1] by blending two RGB colours, and return a picture `(S, S, 3)`."""
     low, high = np.array(dark, np.float32), np.array(light, np.float32)
     return np.asarray(low + np.clip(value, 0, 1)[..., None] * (high - low), dtype=np.float32)
 
 
 def wood(rng: Generator, size: int) -> Picture:
-    """Vertical grain with dark pores."""
+    """Draw vertical grain with dark pores, `(size, size, 3)`."""
     unit = size / 512
     bend = smooth_noise(rng, size, (300 * unit, 120 * unit)) * 8 * unit
     rows, columns = np.mgrid[:size, :size].astype(np.float32)
@@ -46,7 +49,7 @@ def wood(rng: Generator, size: int) -> Picture:
 
 
 def carpet(rng: Generator, size: int) -> Picture:
-    """Woven threads, over and under in turn."""
+    """Draw woven threads that lie over and under each other in turn, `(size, size, 3)`."""
     period = size / 22
     rows, columns = np.mgrid[:size, :size].astype(np.float32)
     wobble = smooth_noise(rng, size, (size / 5, size / 5)) * period * 0.12
@@ -62,7 +65,7 @@ def carpet(rng: Generator, size: int) -> Picture:
 
 
 def grid(rng: Generator, size: int) -> Picture:
-    """A light wire mesh over a dark, mottled ground."""
+    """Draw a light wire mesh over a dark, mottled ground, `(size, size, 3)`."""
     period = size / 14
     rows, columns = np.mgrid[:size, :size].astype(np.float32)
     angle = np.pi / 4 + rng.normal(0, 0.02)
@@ -76,7 +79,7 @@ def grid(rng: Generator, size: int) -> Picture:
 
 
 def leather(rng: Generator, size: int) -> Picture:
-    """Rounded grains between dark creases: distance to the nearest of jittered points."""
+    """Draw rounded grains between dark creases, `(size, size, 3)`, from the distance to the nearest jittered point."""
     cells = 34
     pitch = size / cells
     centres = np.argwhere(np.ones((cells, cells))) + rng.uniform(0.1, 0.9, (cells**2, 2))
@@ -89,7 +92,7 @@ def leather(rng: Generator, size: int) -> Picture:
 
 
 def tile(rng: Generator, size: int) -> Picture:
-    """Granite: blobs of several greys, dark and light flecks."""
+    """Draw granite: blobs of several greys with dark and light flecks, `(size, size, 3)`."""
     unit = size / 512
     coarse = smooth_noise(rng, size, (26 * unit, 26 * unit))
     medium = smooth_noise(rng, size, (12 * unit, 12 * unit))
@@ -109,7 +112,7 @@ TEXTURES: dict[str, Callable[[Generator, int], Picture]] = {
 
 
 def photograph(rng: Generator, picture: Picture) -> NDArray[np.uint8]:
-    """Light a picture `(S, S, 3)` in [0, 1] unevenly, vary contrast and grain, and quantise it."""
+    """Light a picture `(S, S, 3)` in [0, 1] unevenly, vary its contrast and grain, and quantise it to uint8."""
     size = picture.shape[0]
     contrast, exposure = rng.uniform(0.82, 1.12), rng.normal(0, 0.035)
     slope = rng.normal(0, 0.025, 2)

@@ -1,1 +1,1 @@
-"""The autoencoder with stacked dilated convolutions, and what runs it on large images."""
+"""The autoencoder with stacked dilated convolutions, and the tiling that runs it on large images."""

@@ -31,14 +31,14 @@ def _up(in_channels: int, out_channels: int) -> nn.Sequential:
 class SDCAutoencoder(nn.Module):
     """The autoencoder with stacked dilated convolutions, Bauer et al. 2022, Table 1.
 
-    Without skip connections; the last layer is a 1×1 convolution with sigmoid and no batch norm, with which
-    the paper saw a grid pattern.
+    The network has no skip connections. Its last layer is a 1×1 convolution with sigmoid. This layer has no batch norm,
+    because the paper saw a grid pattern with it.
 
     Args:
-        kernel_size: f, width of the dilated kernels, 3 or 5.
-        width: channels of the first layer, 64 in the paper; all channel counts scale with it.
-        padding_mode: how convolutions see beyond the border, "zeros" or "replicate". Paper: open; here:
-            zeros by default, because it is the fast path of every backend.
+        kernel_size: width f of the dilated kernels, 3 or 5.
+        width: number of channels of the first layer, >= 1, 64 in the paper; all channel counts scale with it.
+        padding_mode: values that convolutions see beyond the border, "zeros" or "replicate". The paper leaves them
+            open. Here they are zeros by default, because zeros are the fast path of every backend.
 
     Raises:
         ValueError: an argument is outside its domain.
@@ -77,13 +77,13 @@ class SDCAutoencoder(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Reconstruct images of any size.
 
-        Sizes that are no multiple of 8 are padded by repeating the border and cropped back.
+        An image whose sides are not multiples of 8 is padded by repeating its border, and the output is cropped back.
 
         Args:
-            image: `(B, 3, H, W)`, in [0, 1].
+            image: `(B, 3, H, W)` images in [0, 1].
 
         Returns:
-            same shape, float32, in [0, 1].
+            the reconstruction, `(B, 3, H, W)` float32 in [0, 1].
         """
         height, width = image.shape[-2:]
         padding = (0, -width % STRIDE, 0, -height % STRIDE)

@@ -10,14 +10,14 @@ DILATIONS = (1, 2, 4, 8, 16, 32)
 class StackedDilatedConv(nn.Module):
     """One SDC stage at constant resolution: parallel dilated convolutions, then a 3×3 convolution.
 
-    Bauer et al. 2022, section 3.3 and Table 1. Paper: "stacked together"; here: concatenated, then batch
-    norm and ReLU, because every other convolution of Table 1 is followed by both.
+    Bauer et al. 2022, section 3.3 and Table 1. In the paper the branches are "stacked together". Here they are
+    concatenated, and batch norm and ReLU follow, because both follow every other convolution of Table 1.
 
     Args:
-        in_channels: channels of the input.
-        branch_channels: channels of each of the six branches; the output has six times as many.
-        kernel_size: f, the width of the dilated kernels.
-        padding_mode: "zeros" or "replicate".
+        in_channels: number of channels of the input.
+        branch_channels: number of channels of each of the six branches; the output has six times as many.
+        kernel_size: width f of the dilated kernels, an odd number.
+        padding_mode: values that convolutions see beyond the border, "zeros" or "replicate".
     """
 
     def __init__(self, in_channels: int, branch_channels: int, kernel_size: int, padding_mode: PaddingMode) -> None:
@@ -44,6 +44,6 @@ class StackedDilatedConv(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """`(B, in_channels, h, w)` to `(B, 6 * branch_channels, h, w)`."""
+        """Map features `(B, in_channels, h, w)` to features `(B, 6 * branch_channels, h, w)`."""
         merged: Tensor = self.merge(torch.cat([branch(features) for branch in self.branches], dim=1))
         return merged

@@ -10,15 +10,18 @@ from fae.model.autoencoder import STRIDE, SDCAutoencoder
 Box = tuple[slice, slice]
 Margin = tuple[int, int]
 
-# How far (before, after) tile [8a, 8b) looks beyond itself, in pixels, up to a multiple of the stride.
-# Encoder: two 3×3 convolutions reach 2 at resolutions 1, 1/2 and 1/4 each; pooling stays inside its cell:
-# 2 + 4 + 8 = 14 px on either side.
-# Decoder, backwards; its transposed convolutions compute output o from inputs floor(o / 2) and ceil(o / 2):
+# The margins (before, after) say how far the tile [8a, 8b) looks beyond itself, in pixels, rounded up to multiples of
+# the stride.
+# Encoder: at each of the resolutions 1, 1/2 and 1/4 two 3×3 convolutions reach 2 cells far, and pooling stays inside
+# its cell. Together they reach 2 + 4 + 8 = 14 px on either side.
+# Decoder: the table runs backwards from the output. A transposed convolution computes its output o from the inputs
+# floor(o / 2) and ceil(o / 2):
 #                      needed       with two 3×3 convolutions
 #   resolution 1    8a … 8b - 1       8a - 2 … 8b + 1
 #   resolution 1/2  4a - 1 … 4b + 1   4a - 3 … 4b + 3
 #   resolution 1/4  2a - 2 … 2b + 2   2a - 4 … 2b + 4
-#   resolution 1/8  a - 2 … b + 2     : two cells before the first, a, and three after the last, b - 1.
+#   resolution 1/8  a - 2 … b + 2
+# The last line means two cells before the first cell, a, and three cells after the last cell, b - 1.
 ENCODER_MARGIN = (2 * STRIDE, 2 * STRIDE)
 DECODER_MARGIN = (2 * STRIDE, 3 * STRIDE)
 
@@ -30,31 +33,31 @@ def reconstruct_tiled(
     encoder_margin: Margin = ENCODER_MARGIN,
     decoder_margin: Margin = DECODER_MARGIN,
 ) -> Tensor:
-    """What `model(image)` computes, with the full-resolution layers run tile by tile.
+    """Compute `model(image)`, up to rounding, but run the layers outside the bottleneck tile by tile.
 
-    Equal up to rounding. Encoder and decoder, whose reach is short, see one tile and its margin at a time; the
-    bottleneck, whose reach is long, sees the whole image at 1/8 resolution. Only the output and the bottleneck's
-    features grow with the image, unless gradients are recorded: run it under `torch.inference_mode()`.
+    Encoder and decoder have a short reach, and see one tile and its margin at a time. The bottleneck has a long reach,
+    and sees the whole image at 1/8 resolution. Only the output and the bottleneck's features grow with the image,
+    unless gradients are recorded: call this function under `torch.inference_mode()`.
 
     Args:
-        model: in eval mode; batch norm's training statistics would differ from tile to tile.
-        image: `(B, 3, H, W)`, in [0, 1].
+        model: network in eval mode; batch norm's training statistics would differ from tile to tile.
+        image: `(B, 3, H, W)` images in [0, 1].
         tile: side of a tile without its margin, in pixels, a multiple of 8. The margins, 40 px in all, add up
-            to about 16 % to the work of the tiled layers with 512, 34 % with 256.
-        encoder_margin: how far the encoder sees before and after a tile, in pixels, multiples of 8. The default is the
-            smallest that is exact.
-        decoder_margin: how far the decoder sees before and after a tile, in pixels, multiples of 8. The default is the
-            smallest that is exact.
+            to about 16 % to the work of the tiled layers if `tile` is 512, and 34 % if it is 256.
+        encoder_margin: distances that the encoder sees before and after a tile, in pixels, multiples of 8. The default
+            holds the smallest distances that give the exact result.
+        decoder_margin: distances that the decoder sees before and after a tile, in pixels, multiples of 8. The default
+            holds the smallest distances that give the exact result.
 
     Returns:
-        same shape and memory format, float32, in [0, 1].
+        the reconstruction, `(B, 3, H, W)` float32 in [0, 1], in the memory format of `image`.
 
     Raises:
-        ValueError: `tile` is no positive multiple of 8.
+        ValueError: `tile` is not a positive multiple of 8.
     """
     check_tile(tile)
     features = _encode(model, image, tile, encoder_margin)
-    for stage in model.bottleneck:  # not in one call, which would keep the encoder's features to its end
+    for stage in model.bottleneck:  # a single call would keep the encoder's features in memory until its end
         features = stage(features)
     reconstruction = torch.empty_like(image, dtype=torch.float32)
     for core, window, inner in _tiles(image, tile, *decoder_margin):
@@ -65,23 +68,24 @@ def reconstruct_tiled(
 
 
 def reconstruct_overlapping(model: Callable[[Tensor], Tensor], image: Tensor, tile: int, overlap: int) -> Tensor:
-    """The usual overlapping tiles, for comparison: the whole network on each tile and its surroundings.
+    """Run the whole network on each tile and its surroundings: the usual overlapping tiles, for comparison.
 
-    Not exact: a pixel's reconstruction looks 1,098 px far with 3×3 and 2,122 px with 5×5 dilated kernels, so a
-    smaller overlap cuts off what the network sees and shows it a border where the image has none.
+    The result is not exact. A pixel's reconstruction depends on pixels up to 1,098 px away with 3×3 dilated kernels,
+    and up to 2,122 px away with 5×5 kernels. A smaller overlap hides some of these pixels from the network, and shows
+    the network a border where the image has none.
 
     Args:
-        model: maps `(B, 3, h, w)` in [0, 1] to the same shape, any size; in eval mode.
-        image: `(B, 3, H, W)`, in [0, 1].
+        model: network in eval mode that maps `(B, 3, h, w)` in [0, 1] to the same shape, for any size.
+        image: `(B, 3, H, W)` images in [0, 1].
         tile: side of a tile's core, in pixels, a multiple of 8.
-        overlap: how much of its surroundings a tile sees on every side, clipped at the image border, in pixels,
-            a multiple of 8, >= 0.
+        overlap: width of the surroundings that a tile sees on every side, in pixels, a multiple of 8, >= 0; the
+            surroundings end at the image border.
 
     Returns:
-        same shape and memory format, float32, in [0, 1].
+        the reconstruction, `(B, 3, H, W)` float32 in [0, 1], in the memory format of `image`.
 
     Raises:
-        ValueError: `tile` is no positive multiple of 8, or `overlap` no multiple of 8 or negative.
+        ValueError: `tile` is not a positive multiple of 8, or `overlap` is negative or not a multiple of 8.
     """
     check_tile(tile, overlap)
     reconstruction = torch.empty_like(image, dtype=torch.float32)
@@ -91,7 +95,7 @@ def reconstruct_overlapping(model: Callable[[Tensor], Tensor], image: Tensor, ti
 
 
 def _encode(model: SDCAutoencoder, image: Tensor, tile: int, margin: Margin) -> Tensor:
-    """`(B, 3, H, W)` to `(B, C, ceil(H / 8), ceil(W / 8))`, in the encoder's own dtype and memory format."""
+    """Encode `(B, 3, H, W)` to `(B, C, ceil(H / 8), ceil(W / 8))`, in the encoder's own dtype and memory format."""
     height, width = (-(-size // STRIDE) for size in image.shape[-2:])
     features = None
     for core, window, inner in _tiles(image, tile, *margin):
@@ -113,9 +117,9 @@ def _encode(model: SDCAutoencoder, image: Tensor, tile: int, margin: Margin) -> 
 
 
 def _tiles(image: Tensor, tile: int, before: int, after: int) -> Iterator[tuple[Box, Box, Box]]:
-    """The tiles that cover an image: core, window (core and margins), and the core as seen from its window.
+    """Yield the tiles that cover an image: the core, the window (core and margins), and the core's place in its window.
 
-    All in pixels and multiples of the stride. They may end beyond the image, where indexing clips them.
+    All bounds are multiples of the stride, in pixels. A tile may end beyond the image, where indexing clips it.
     """
     for top, left in product(*(range(0, size, tile) for size in image.shape[-2:])):
         y, x = max(top - before, 0), max(left - before, 0)
@@ -134,7 +138,7 @@ def check_tile(tile: int, overlap: int = 0) -> None:
     """Check the side of tiles and their overlap, in pixels.
 
     Raises:
-        ValueError: `tile` is no positive multiple of 8, or `overlap` no multiple of 8 or negative.
+        ValueError: `tile` is not a positive multiple of 8, or `overlap` is negative or not a multiple of 8.
     """
     _check("tile", tile, minimum=STRIDE)
     _check("overlap", overlap, minimum=0)

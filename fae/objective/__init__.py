@@ -1,1 +1,1 @@
-"""What the network is trained for: the losses of the paper, one file each."""
+"""Training objectives: the losses of the paper, one file each."""

@@ -11,8 +11,8 @@ class Amplify(nn.Module):
 
     Args:
         lam: λ in [0, 1], the weight of the corrupted region.
-        weight: "difference" weighs the subtracted term by |X̂ − X|, the paper's choice; "mask" by M, which
-            the paper explains to be worse: it also rewards errors where nothing was changed.
+        weight: weight of the subtracted term: "difference" for |X̂ − X|, the paper's choice, or "mask" for M. The paper
+            explains that M is worse: it also rewards errors where nothing was changed.
 
     Raises:
         ValueError: `lam` lies outside [0, 1], or `weight` is unknown.
@@ -35,7 +35,7 @@ class Amplify(nn.Module):
         self.weight = weight
 
     def forward(self, reconstruction: Tensor, clean: Tensor, corrupted: Tensor, corruption_mask: Tensor) -> Losses:
-        """Images are `(B, 3, H, W)` in [0, 1], the mask `(B, 1, H, W)` in [0, 1]."""
+        """See `fae.types.Objective`: images are `(B, 3, H, W)` in [0, 1], and the mask is `(B, 1, H, W)` in [0, 1]."""
         weight = (corrupted - clean).abs() if self.weight == "difference" else corruption_mask
         normal = (1 - self.lam) * weighted_error(1 - corruption_mask, reconstruction, clean)
         amplified = self.lam * weighted_error(weight, reconstruction, clean)

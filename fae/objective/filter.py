@@ -26,7 +26,7 @@ class Filter(nn.Module):
         self.lam = check_lam(lam)
 
     def forward(self, reconstruction: Tensor, clean: Tensor, corrupted: Tensor, corruption_mask: Tensor) -> Losses:
-        """Images are `(B, 3, H, W)` in [0, 1], the mask `(B, 1, H, W)` in [0, 1]; `corrupted` is unused."""
+        """See `fae.types.Objective`: images are `(B, 3, H, W)`, the mask is `(B, 1, H, W)`; `corrupted` is unused."""
         normal = (1 - self.lam) * weighted_error(1 - corruption_mask, reconstruction, clean)
         repaired = self.lam * weighted_error(corruption_mask, reconstruction, clean)
         return Losses(total=normal + repaired, normal=normal, corrupted=repaired)

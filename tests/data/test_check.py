@@ -83,7 +83,7 @@ def test_the_first_bad_file_is_named(toothbrush: Path, where: str) -> None:
 def test_masks_that_do_not_fit(toothbrush: Path) -> None:
     masks = toothbrush / "toothbrush" / "ground_truth" / "defective"
     Image.fromarray(np.full((4, 6), 255, np.uint8)).save(masks / "999_mask.png")
-    assert "the mask of no image" in str(check_category(toothbrush, "toothbrush").bad)
+    assert "a mask without an image" in str(check_category(toothbrush, "toothbrush").bad)
     Image.fromarray(np.zeros((4, 6), np.uint8)).save(masks / "005_mask.png")
     assert "marks no pixel" in str(check_category(toothbrush, "toothbrush").bad)
     Image.fromarray(np.full((6, 4), 255, np.uint8)).save(masks / "000_mask.png")
@@ -108,7 +108,7 @@ def test_missing_and_foreign_images_are_counted(toothbrush: Path, capsys: pytest
         (["root=nowhere"], r"root \(=nowhere\) is no folder"),
         ([], r"root \(=None\) is no folder"),
         (["root=.", "categories=woood"], "did you mean 'wood'?"),
-        (["root=.", "categories=[]"], "must name one at least"),
+        (["root=.", "categories=[]"], "must name at least one"),
     ],
 )
 def test_bad_input(overrides: list[str], message: str) -> None:

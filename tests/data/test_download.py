@@ -159,7 +159,7 @@ def test_a_web_page_in_place_of_the_archive_keeps_what_was_fetched(server: Serve
 def test_every_address_that_failed_is_named(server: Served, tmp_path: Path) -> None:
     with pytest.raises(OSError, match=rf"/one/{NAME} could not .*/two/{NAME} could not .* by hand from https://www"):
         download(compose_download(tmp_path / "mvtec", server, folders=("/one", "/two")))
-    with pytest.raises(ValueError, match=r"urls \(=\[\]\) must hold one address at least"):
+    with pytest.raises(ValueError, match=r"urls \(=\[\]\) must hold at least one address"):
         download(compose_download(tmp_path / "mvtec", server, folders=()))
 
 
@@ -182,7 +182,7 @@ def test_a_part_that_is_whole_already(server: Served, tmp_path: Path) -> None:
 
 def test_another_archive_is_not_unpacked(server: Served, tmp_path: Path) -> None:
     server.content[f"/{NAME}"] = packed("wood/train/good/000.png")
-    with pytest.raises(ValueError, match="has the SHA-256 .* was not unpacked. Remove it"):
+    with pytest.raises(ValueError, match="has the SHA-256 .* was not unpacked. Remove the file"):
         download(compose_download(tmp_path / "mvtec", server))
     assert files_in(tmp_path / "mvtec") == [NAME]
 

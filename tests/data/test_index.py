@@ -31,14 +31,14 @@ def test_without_ground_truth_image_metrics_only(tiny: Path) -> None:
     shutil.rmtree(tiny / "ground_truth")
     index = folder(str(tiny), "generic")
     assert not index.has_masks
-    assert "image metrics only" in index.notes[0]
+    assert "the run has image metrics, but no pixel metrics" in index.notes[0]
 
 
 def test_a_folder_of_normal_images(tiny: Path) -> None:
     index = folder(str(tiny / "train" / "good"), "generic")
     assert len(index.train) == 12
     assert index.test == ()
-    assert "training only" in index.notes[0]
+    assert "the run trains, but has no metrics" in index.notes[0]
 
 
 def test_mvtec_root_contains_categories(tiny: Path) -> None:

@@ -80,7 +80,7 @@ def test_nothing_but_copies(build: Callable[..., DataModule], tiny: Path) -> Non
     for path in (tiny / "train/good").iterdir():
         shutil.copyfile(tiny / "train/good/000.png", path.with_suffix(".new"))
         path.with_suffix(".new").replace(path)
-    with pytest.raises(ValueError, match="all 10 training images equal held-out ones.*remove the copies"):
+    with pytest.raises(ValueError, match="all 10 training images equal held-out images.*remove the copies"):
         build()
 
 

@@ -1,1 +1,1 @@
-"""What a patch of damage is filled with; each is a `fae.corruption.part.Content`."""
+"""Contents that fill a patch of damage; each is a `fae.corruption.part.Content`."""

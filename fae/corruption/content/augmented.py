@@ -10,26 +10,26 @@ from torch import Generator, Tensor
 from fae.corruption.colour import desaturate, is_grey
 
 _SMALLEST = 64
-"""Pixels a side. Kornia's filters refuse an image that is smaller than their kernel."""
+"""Smallest side that Kornia is given, in pixels. Its filters refuse an image that is smaller than their kernel."""
 
 _PROBE = (1, 3, 120, 136)
 """Shape of the image on which the constructor tries the augmentation."""
 
 
 class Augmented:
-    """The image itself, changed by an augmentation of Kornia: blurred, posterised, shaded. Ours, not the paper's.
+    """The image itself, changed by an augmentation of Kornia, which may blur, posterise or shade it.
 
-    Each image gets random numbers of its own. They come from our generator alone: PyTorch's global generators are
-    neither read nor moved on. On a GPU the host waits for Kornia's random numbers. Images without colours stay grey.
-    Where Kornia returns NaN, the image itself shows.
+    This content is our addition to the paper. Each image gets its own random numbers. These come from our generator
+    alone: PyTorch's global generators are neither read nor advanced. On a GPU the host waits for Kornia's random
+    numbers. Images without colours stay grey. Where Kornia returns NaN, the image itself shows.
 
     Args:
-        augmentation: an augmentation of `kornia.augmentation` for images `(B, 3, H, W)` in [0, 1] that keeps their
+        augmentation: augmentation of `kornia.augmentation` for images `(B, 3, H, W)` in [0, 1] that keeps their
             shape, with `p=1` and `same_on_batch=False`.
 
     Raises:
-        ValueError: `augmentation` is no 2D image augmentation, would leave some images unchanged, shares its random
-            numbers among the images of a batch, changes the shape of an image, or fails on an image.
+        ValueError: `augmentation` is not a 2D image augmentation, would leave some images unchanged, shares its
+            random numbers among the images of a batch, changes the shape of an image, or fails on an image.
 
     Examples:
         >>> import torch
@@ -59,7 +59,7 @@ class Augmented:
         probe = torch.rand(_PROBE, generator=generator)
         try:
             augmented = self._augment(probe, generator)
-        except Exception as error:  # Kornia raises whatever it likes, and some arguments it only checks when called
+        except Exception as error:  # Kornia raises errors of any type, and checks some arguments only when called
             raise ValueError(f"augmentation (={self.name}) fails on an image of {_size(probe)} px: {error}") from error
         self._check_size(probe, augmented)
         if augmentation.same_on_batch:
@@ -68,7 +68,7 @@ class Augmented:
             )
 
     def __call__(self, image: Tensor, generator: Generator) -> Tensor:
-        """See `fae.corruption.part.Content`; an image of fewer than 64 px a side is continued by its border."""
+        """See `fae.corruption.part.Content`; the border of an image with a side below 64 px is repeated up to 64 px."""
         height, width = image.shape[-2:]
         missing = [max(0, _SMALLEST - side) for side in (width, height)]
         left, top = (pixels // 2 for pixels in missing)
@@ -82,7 +82,7 @@ class Augmented:
 
     def _augment(self, image: Tensor, generator: Generator) -> Tensor:
         seed = int(torch.randint(2**63 - 1, (), generator=generator))
-        # Kornia keeps the numbers that it draws, and parts of the batch, in the object: a copy takes them away.
+        # Kornia stores its random numbers and parts of the batch in the object; a copy keeps them out of ours.
         augmentation = copy.copy(self.augmentation)
         with torch.no_grad(), _seeded(seed, image.device):
             augmented: Tensor = augmentation(image)
@@ -98,9 +98,9 @@ class Augmented:
 
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed the global generators of the CPU and of a device; at the end they are as they were.
+    """Seed the global generators of the CPU and of a device, and restore their state at the end.
 
-    Kornia draws from PyTorch's global generators and takes no other.
+    Kornia draws from PyTorch's global generators and accepts no other generator.
     """
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices):

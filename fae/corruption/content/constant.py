@@ -5,15 +5,15 @@ from fae.corruption.draw import Range, check_range, uniform
 
 
 class Constant:
-    """One colour; `[0, 0]` is the cut-out of Bauer et al. 2022, section 3.2, which is known to overfit.
+    """One colour for each image; on images without colours it is a grey.
 
-    On images without colours it is a grey.
+    With `[0, 0]` it is the cut-out of Bauer et al. 2022, section 3.2, which is known to overfit.
 
     Args:
-        intensity: smallest and largest value of each channel, in [0, 1], drawn per image.
+        intensity: smallest and largest value of each channel, in [0, 1]; the values are drawn per image.
 
     Raises:
-        ValueError: `intensity` is no increasing pair in [0, 1].
+        ValueError: `intensity` is not an increasing pair in [0, 1].
     """
 
     def __init__(self, intensity: Range = (0.0, 1.0)) -> None:

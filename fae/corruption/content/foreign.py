@@ -8,14 +8,15 @@ from fae.corruption.part import Source
 class Foreign:
     """Pictures of another data source, Bauer et al. 2022, section 4.3 (occlusion).
 
-    On images without colours they are shown in grey: colour would give the damage away.
+    On images without colours the pictures are shown in grey, because colour would give the damage away.
 
     Args:
-        source: draws the pictures, see `fae.corruption.source`.
-        saturation: smallest and largest share of their colour that is kept, in [0, 1], drawn per image.
+        source: source that draws the pictures, see `fae.corruption.source`.
+        saturation: smallest and largest share in [0, 1] of the pictures' colour that is kept; the share is drawn per
+            image.
 
     Raises:
-        ValueError: `saturation` is no increasing pair in [0, 1].
+        ValueError: `saturation` is not an increasing pair in [0, 1].
     """
 
     def __init__(self, source: Source, saturation: Range = (0.0, 1.0)) -> None:

@@ -9,9 +9,9 @@ class Intensity:
     """The image itself, lighter or darker and with more or less contrast; Bauer et al. 2022, section 3.2.
 
     Args:
-        brightness: smallest and largest size of the change, in [0, 1]; its sign is drawn.
+        brightness: smallest and largest absolute change of intensity, in [0, 1]; the sign of the change is drawn.
         contrast: smallest and largest factor on the deviation from the image's mean, > 0.
-        tint: largest difference of the change between the channels, in [0, 1]; none on images without colours.
+        tint: largest difference of the change between the channels, in [0, 1]; images without colours get no tint.
 
     Raises:
         ValueError: an argument is outside its domain.
@@ -30,7 +30,7 @@ class Intensity:
         tint = uniform((-self.tint / 2, self.tint / 2), (batch, 3, 1, 1), generator)
         contrast = log_uniform(self.contrast, (batch, 1, 1, 1), generator).to(device, non_blocking=True)
         mean = image.mean(dim=(2, 3), keepdim=True)
-        # One multiplication and one addition an element.
+        # `addcmul` needs only one multiplication and one addition per element.
         offset = (
             mean * (1 - contrast)
             + (size * sign).to(device, non_blocking=True)

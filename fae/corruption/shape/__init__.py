@@ -1,1 +1,1 @@
-"""Where a patch of damage lies and what outline it has."""
+"""Shapes, which set the place and the outline of a patch of damage."""

@@ -5,16 +5,16 @@ from fae.corruption.draw import Range, check_range, log_uniform
 from fae.corruption.grid import sample
 from fae.corruption.noise import smooth_noise
 
-_LATTICE = 24  # cells of smoothed noise; they repeat by reflection
-_REACH = 1.6  # of the furthest island, in radii
+_LATTICE = 24  # side of the noise in cells; beyond it, the noise is reflected
+_REACH = 1.6  # distance of the furthest island, in radii
 
 
 class Blob:
     """Thresholded smooth noise: ragged blots, with bays and islands.
 
     Args:
-        detail: smallest and largest size of what the noise shows, in radii.
-        raggedness: how far the noise moves the outline, in radii; 0 gives an ellipse.
+        detail: smallest and largest size of the noise's details, in radii, >= 0.05.
+        raggedness: distance by which the noise moves the outline, in radii, >= 0; 0 gives an ellipse.
 
     Raises:
         ValueError: an argument is outside its domain.

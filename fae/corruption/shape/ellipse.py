@@ -3,7 +3,7 @@ from torch import Generator, Tensor
 
 from fae.corruption.draw import uniform
 
-_HARMONICS = 4  # 2θ to 5θ; θ itself only shifts the shape
+_HARMONICS = 4  # from 2θ to 5θ; θ itself would only shift the shape
 
 
 class Ellipse:

@@ -4,10 +4,12 @@ from fae.corruption.draw import uniform
 
 
 class Stroke:
-    """A bent line that tapers at its ends: a scratch, a crack, a hair. Its breadth comes from the shape's aspect.
+    """A bent line that tapers at its ends, like a scratch, a crack or a hair.
+
+    The breadth of the line comes from the shape's aspect.
 
     Args:
-        bend: largest sagitta over half of the length, >= 0; 0 gives straight lines.
+        bend: largest sagitta, as a fraction of half of the length, >= 0; 0 gives straight lines.
 
     Raises:
         ValueError: `bend` is negative.
@@ -22,6 +24,6 @@ class Stroke:
         """See `fae.corruption.part.Outline`."""
         bend = uniform((-self.bend, self.bend), aspect.shape, generator).to(u.device, non_blocking=True)
         squared = u.square()
-        off = v - bend * aspect * (squared - 1 / 3)  # from the parabola, across
-        nearest = off.square() / (1 + 4 * bend.square() * squared)  # from the parabola, at a right angle to it
+        off = v - bend * aspect * (squared - 1 / 3)  # distance from the parabola, measured across the stroke
+        nearest = off.square() / (1 + 4 * bend.square() * squared)  # squared, measured at a right angle to the parabola
         return (nearest + squared.square()).sqrt()
