@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from fae.cli import command as cli
-from fae.cli.extra import extra
+from fae.machine.extra import extra
 from fae.tracking.session import has_key, reach_server
 
 if TYPE_CHECKING:

@@ -20,13 +20,13 @@ from torch.distributed.elastic.multiprocessing.errors import record
 
 from fae.callback.compiled import was_compiled
 from fae.cli import command as cli
-from fae.cli.extra import python
 from fae.cli.schema import register
 from fae.cli.sweep import recorded, sweeping
 from fae.data.module import DataModule
 from fae.evaluation.finish import Maps, finish, write_detector, write_run
 from fae.evaluation.measure import Normals, summary
 from fae.machine.allocator import keep_freed_memory
+from fae.machine.extra import python
 from fae.machine.precision import best_precision
 from fae.machine.provenance import environment
 from fae.metric.pixel import check_engine

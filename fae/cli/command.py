@@ -20,9 +20,9 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from fae.cli.check import arguments, check_callbacks, check_leaves, check_root, nearest
-from fae.cli.extra import MissingExtraError, missing
 from fae.cli.schema import SCHEMAS, conf_dir, register
 from fae.machine.allocator import keep_freed_memory
+from fae.machine.extra import MissingExtraError, missing
 
 Task = Callable[[DictConfig], Any]
 

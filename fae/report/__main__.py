@@ -6,8 +6,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from fae.cli import command as cli
-from fae.cli.extra import extra
 from fae.machine.atomic import write_text
+from fae.machine.extra import extra
 from fae.report.runs import PAGE, RESULTS, read_sweep
 
 

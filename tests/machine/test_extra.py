@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fae.cli.extra import DISTRIBUTION, MissingExtraError, extra
+from fae.machine.extra import DISTRIBUTION, MissingExtraError, extra
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
