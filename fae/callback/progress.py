@@ -9,16 +9,26 @@ from fae.data.module import DataModule
 class StepProgressBar(TQDMProgressBar):
     """Shows progress in optimiser steps instead of epochs, with loss, crop size, steps per second and time left."""
 
+    _loss: float | None = None  # the last one that was logged
+
     @property
     def total_train_batches(self) -> int | float:
         """The number of steps: the endless stream of batches ends at `max_steps`."""
         return self.trainer.max_steps if self.trainer.max_steps > 0 else super().total_train_batches
 
+    def on_train_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        """Continue the count of steps; a resumed run does not start its only epoch again."""
+        super().on_train_start(trainer, *_)
+        self._continue(trainer)
+
     def on_train_epoch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
-        """Continue the count of steps in a resumed run; there is only one epoch."""
+        """Keep the count of steps."""
         super().on_train_epoch_start(trainer, *_)
-        self._loss: float | None = None
-        self.train_progress_bar.initial = trainer.global_step
+        self._continue(trainer)
+
+    def _continue(self, trainer: lightning.Trainer) -> None:
+        self.train_progress_bar.total = self.total_train_batches
+        self.train_progress_bar.initial = self.train_progress_bar.n = trainer.global_step
         self.train_progress_bar.set_description("training")
 
     def get_metrics(
