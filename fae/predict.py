@@ -25,6 +25,7 @@ from fae.image import images_in, read_image
 from fae.machine.atomic import whole, write_text
 from fae.machine.lock import locked
 from fae.picture.panel import outline, overlay
+from fae.run.folder import METRICS
 
 BAD_FILES = 3
 """The exit code if some files could not be scored."""
@@ -66,17 +67,14 @@ def predict(cfg: DictConfig) -> int:
     inputs = [cfg.input] if isinstance(cfg.input, str | int | float | None) else list(cfg.input)
     files, root = _files([str(name) for name in inputs if name is not None], output)
     detector = load(cfg.run_dir, cfg.evaluation, cfg.size, cfg.tile, cfg.overlap, cfg.device)
-    why = "has too few held-out normal images for it: evaluate the run with another threshold rate or calibration, or"
-    if detector.rescaled:
-        why = "has a threshold for resized images, which does not hold with size=native;"
     for kind, what in (("image", "no decisions are made"), ("pixel", "no masks, areas and boxes are written")):
         if cfg.threshold[kind] is not None:
             setattr(detector, f"{kind}_threshold", float(cfg.threshold[kind]))
         elif getattr(detector, f"{kind}_threshold") is None:
-            print(
-                f"NOTE: {what}, because there is no {kind} threshold. {cfg.run_dir} {why} set threshold.{kind}",
-                flush=True,
-            )
+            why = "the run's threshold is for resized images, and does not hold with size=native"
+            if not detector.rescaled:
+                why = _undefined(Path(cfg.run_dir), cfg.evaluation, kind)
+            print(f"NOTE: {what}: {why}; or set threshold.{kind} yourself", flush=True)
     Image.MAX_IMAGE_PIXELS = None  # tiles make large images possible
     wanted = [name for name in ("map", "mask", "overlay") if cfg.write[name]]
     with locked(output, "output"), _table(output, _settings(cfg, detector, root)) as (done, file):
@@ -90,6 +88,13 @@ def predict(cfg: DictConfig) -> int:
         bad = sum(done[str(path)] for path in files)
     print(f"{len(files)} image(s), {bad} of them could not be scored; the results are in {output / _TABLE}", flush=True)
     return bad
+
+
+def _undefined(run_dir: Path, evaluation: str | None, kind: str) -> str:
+    """Return why a run, or one of its evaluations, has no threshold, and what helps."""
+    path = run_dir / METRICS if evaluation is None else run_dir / "evaluation" / f"{evaluation}.json"
+    metrics = json.loads(path.read_text()) if path.is_file() else {}
+    return str(metrics.get(f"{kind}_threshold_undefined", "the run has no threshold"))
 
 
 def _files(inputs: Sequence[str], output: Path) -> tuple[list[Path], Path]:

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Return a half-sentence that suggests the valid name nearest to a wrong name, or lists all valid names."""
     names = sorted(valid)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else f"valid names: {', '.join(names)}"
 
 
@@ -28,7 +28,16 @@ def check_root(cfg: DictConfig, schema: type) -> None:
     valid = {f.name for f in fields(schema)}
     for key in map(str, cfg):
         if key not in valid:
-            raise ValueError(f"unknown key {key}; {nearest(key, valid)}")
+            raise ValueError(f"unknown key {key}; {nearest_key(cfg, key, valid)}")
+
+
+def nearest_key(cfg: DictConfig, key: str, valid: Iterable[str]) -> str:
+    """Return a half-sentence like `nearest`; a key that a group holds is suggested with the group's name."""
+    for name in ("data", *map(str, cfg)):  # a category repeats some keys of the data
+        leaf = cfg.get(name)
+        if isinstance(leaf, DictConfig) and key in leaf:
+            return f"did you mean {name}.{key}?"
+    return nearest(key, valid)
 
 
 # The function to which a constructor passes its further arguments.

@@ -14,12 +14,13 @@ from hydra.errors import (
     HydraException,
     InstantiationException,
     MissingConfigException,
+    OverrideParseException,
 )
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
-from fae.cli.check import arguments, check_callbacks, check_leaves, check_root, nearest
+from fae.cli.check import arguments, check_callbacks, check_leaves, check_root, nearest, nearest_key
 from fae.cli.schema import SCHEMAS, conf_dir, register
 from fae.machine.allocator import keep_freed_memory
 from fae.machine.extra import MissingExtraError, missing
@@ -124,5 +125,9 @@ def explain(error: BaseException) -> str:
             if str(cause.key) in arguments(parent):
                 return f"{cause.full_key} has no default here; write +{cause.full_key}=VALUE to set it"
             valid = [str(key) for key in parent if not str(key).startswith("_")]
-            return f"unknown key {cause.full_key}; {nearest(str(cause.key), valid)}"
+            return f"unknown key {cause.full_key}; {nearest_key(parent, str(cause.key), valid)}"
+    if isinstance(error, ConfigCompositionException) and isinstance(cause, ValidationError):
+        return f"{str(cause).splitlines()[0]} ({error})"
+    if isinstance(error, OverrideParseException):
+        return f"{error.override!r} sets nothing; write KEY=VALUE, without spaces around ="
     return str(error)

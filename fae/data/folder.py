@@ -16,12 +16,13 @@ def folder(root: str | None, category: str) -> Index:
         ValueError: there are fewer than three normal images.
     """
     if root is None or not Path(root).is_dir():
-        raise FileNotFoundError(f"data.root (={root}) is no folder; name the folder that holds your images")
+        what = "not set" if root is None else "no folder"
+        raise FileNotFoundError(f"data.root (={root}) is {what}; name the folder that holds your images")
     base = Path(root)
     dataset = f"folder:{base.resolve().name}"
     if (base / "train").is_dir():
         return layout(base, dataset)
     normal = tuple(Sample(path) for path in images_in(base))
     check_training_images(len(normal), base)
-    note = f"{base} holds only normal images (no train/good): the run trains, but has no metrics"
+    note = f"{base} holds only normal images (no train/good): the run trains and can be used, but has no metrics"
     return Index(dataset, normal, notes=(note,))

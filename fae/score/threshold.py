@@ -68,7 +68,7 @@ class Thresholds:
             needed = math.ceil(1 / self.image_rate - 1 - 1e-9)
             raise TooFewNormalsError(
                 f"image_rate (={self.image_rate}) needs at least {needed} held-out normal images, there are {count}; "
-                "hold out more, calibrate on images of their own or over folds, or ask for a larger rate"
+                "hold out more (data.val_fraction), calibrate on other images or over folds, or ask for a larger rate"
             )
         tail = (1 - self.confidence) / 2
         low, high = stats.beta(above, count + 1 - above).ppf([tail, 1 - tail])
@@ -96,7 +96,7 @@ class Thresholds:
             needed = max(2, math.ceil(1 / self.pixel_rate / max(1, size / max(1, count))))
             raise TooFewNormalsError(
                 f"pixel_rate (={self.pixel_rate}) needs at least {needed} held-out normal images, there are {count}; "
-                "hold out more, calibrate on images of their own or over folds, or ask for a larger rate"
+                "hold out more (data.val_fraction), calibrate on other images or over folds, or ask for a larger rate"
             )
         # NumPy, because torch would index every pixel by four numbers, which take eight times the memory of the maps.
         pixels = anomaly_map.numpy()[content.numpy()]

@@ -38,7 +38,7 @@ def test_a_folder_of_normal_images(tiny: Path) -> None:
     index = folder(str(tiny / "train" / "good"), "generic")
     assert len(index.train) == 12
     assert index.test == ()
-    assert "the run trains, but has no metrics" in index.notes[0]
+    assert "the run trains and can be used, but has no metrics" in index.notes[0]
 
 
 def test_mvtec_root_contains_categories(tiny: Path) -> None:

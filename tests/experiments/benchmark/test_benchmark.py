@@ -101,7 +101,7 @@ def test_scale(tiny: Path, capfd: pytest.CaptureFixture[str]) -> None:
     found = scale(composed(tiny), 3 * 2**30, axes, side=32)
     assert all(one > 0 for one in numbers([found["training, batch"], found["inference, side of the image"][:2]]))
     assert found["inference, side of the image"][2] == {"value": 8192, "seconds": None, "bytes": None}
-    assert "inference, side of the image 8192 is left out: it needs about" in capfd.readouterr().err
+    assert "inference, side of the image 8192 is left out: it needs about" in capfd.readouterr().out
     assert len(tables("scale", found)) == 2
     about = {"width": 4, "precision": "32-true", "device": "cpu", "threads": 1, "date": "today"}
     assert plot(about | {"scale": found}) is not None
