@@ -12,14 +12,14 @@ $(PYTHON):
 	python3 -m venv $(VENV)
 
 $(BASE): pyproject.toml requirements.lock | $(PYTHON)
-	$(INSTALL) .
+	$(INSTALL) '.[features]'
 	touch $@
 
 $(ALL): pyproject.toml requirements.lock | $(PYTHON)
 	$(INSTALL) '.[all]'
 	touch $(BASE) $@
 
-train: $(BASE)  ## the quick run on the default data, which needs the base alone
+train: $(BASE)  ## the quick run on the default data, which needs the base and the extra features alone
 	$(PYTHON) -m fae.train experiment=quick category=wood objective=amplify
 
 test: install browser lint type

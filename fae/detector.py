@@ -16,6 +16,7 @@ from fae.data.fit import fit
 from fae.image import Array, read_image
 from fae.model.autoencoder import SDCAutoencoder
 from fae.model.tiled import check_tile, reconstruct_overlapping, reconstruct_tiled
+from fae.network import Passed
 from fae.run.calibrated import DETECTOR, digest, read_detector
 from fae.run.folder import finished_config
 from fae.run.network import build_network, load_weights
@@ -40,8 +41,8 @@ class Detector:
     """Scores single images like the run that it comes from scored its test images.
 
     Args:
-        reconstruct: function from an image `(1, 3, H, W)` in [0, 1] to its reconstruction, which has the same shape
-            and range; it must accept any size.
+        levels: function from an image `(1, 3, H, W)` in [0, 1] to its levels `(1, L, h, w)`, see `fae.network`; it must
+            accept any size.
         score: calibrated score.
         image_size: `(height, width)` in pixels that the run's images were brought to.
         aspect: way in which the run's images were resized, see `fae.data.fit.fit`; None if they kept their size.
@@ -57,7 +58,7 @@ class Detector:
 
     def __init__(
         self,
-        reconstruct: Callable[[Tensor], Tensor],
+        levels: Callable[[Tensor], Tensor],
         score: Score,
         image_size: tuple[int, int],
         aspect: str | None,
@@ -73,7 +74,7 @@ class Detector:
                 f"size (={size}) needs score.t = 0 (it is {score.t:g}), because the average map has the run's size; "
                 "evaluate the run with score.t=0 and name that evaluation"
             )
-        self.reconstruct, self.score, self.image_size = reconstruct, score, image_size
+        self.levels, self.score, self.image_size = levels, score, image_size
         self.aspect, self.size, self.colour_limit = aspect, size, colour_limit
         self.identity = identity
         # Another scale changes maps and their sums: thresholds only hold at the scale at which they were found.
@@ -92,7 +93,7 @@ class Detector:
         pixels = read_image(Path(image)) if isinstance(image, str | Path) else _as_rgb(image)
         fitted, content = self._fit(pixels)
         batch = torch.tensor(fitted).permute(2, 0, 1)[None].float() / 255
-        residual = self.score.residual(batch, self.reconstruct(batch))
+        residual = self.score.combined(self.levels(batch), batch.shape[-2:])
         inside = torch.zeros(1, 1, *fitted.shape[:2], dtype=torch.bool)
         inside[..., : content[0], : content[1]] = True
         maps = self.score.anomaly_map(residual) * inside
@@ -153,36 +154,44 @@ def load(
         check_tile(tile, overlap or 0)
     state = read_detector(path, folder)
     score: Score = instantiate(OmegaConf.create(state["score"]), _convert_="all")
-    score.damping, score.image_score.level = state["damping"], state["level"]
+    score.damping, score.image_score.level, score.rule.learned = state["damping"], state["level"], state["rule"]
     network = build_network(cfg)
     load_weights(network, cfg, folder)
     place = _place(device)
     network.to(place)
     if tile is None and overlap is not None:
         raise ValueError(f"overlap (={overlap}) needs tile, the side of a tile; set both, or none")
-    if tile is not None and overlap is None and not isinstance(network, SDCAutoencoder):
+    if tile is not None and network.space.stride > 1:
+        raise ValueError(
+            f"tile (={tile}) would change the features of space={cfg.space.name} along every tile's border; leave it "
+            "out, because features need far less memory than pixels"
+        )
+    if tile is not None and overlap is None and not isinstance(network.model, SDCAutoencoder):
         raise ValueError(
             f"tile (={tile}) is exact only for the SDC autoencoder; for other networks, set overlap as well"
         )
     half = str(cfg.trainer.precision).startswith("bf16")
 
-    def reconstruct(image: Tensor) -> Tensor:
+    def reconstruct(point: Tensor) -> Tensor:
+        if tile is None:
+            found: Tensor = network.model(point)
+            return found
+        if overlap is not None:
+            return reconstruct_overlapping(network.model, point, tile, overlap)
+        assert isinstance(network.model, SDCAutoencoder)
+        return reconstruct_tiled(network.model, point, tile)
+
+    def levels(image: Tensor) -> Tensor:
         with torch.inference_mode(), torch.autocast(place.type, torch.bfloat16, enabled=half):
             there = image.to(place, memory_format=torch.channels_last)
-            if tile is None:
-                found: Tensor = network(there)
-            elif overlap is None:
-                assert isinstance(network, SDCAutoencoder)
-                found = reconstruct_tiled(network, there, tile)
-            else:
-                found = reconstruct_overlapping(network, there, tile, overlap)
-            return found.cpu()
+            passed: Passed = network(there, score.residual, reconstruct)
+            return passed.levels.cpu()
 
     own_size = cfg.data.image_size is None
     height, width = state["image_size"]
     image_threshold, pixel_threshold = state["thresholds"]
     return Detector(
-        reconstruct,
+        levels,
         score,
         (height, width),
         None if own_size else cfg.data.aspect,

@@ -66,7 +66,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
             for fold in folds:
                 fold.set(Setting(run.score.k, run.score.n, run.score.t), None)
             calibration = pooled(folds, run)
-        every = Maps(held_out, maps, calibration)
+        every = Maps(held_out, maps, calibration, run.levels if cfg.ensemble is None else None)
         others = run.checkpoint | run.where
         if run.protocol is not None:
             others["protocol"] = run.protocol

@@ -24,7 +24,9 @@ from fae.cli.schema import register
 from fae.cli.sweep import recorded, sweeping
 from fae.data.module import DataModule
 from fae.evaluation.finish import Maps, finish, write_detector, write_run
+from fae.evaluation.levels import Levels
 from fae.evaluation.measure import Normals, summary
+from fae.evaluation.unseen import find_unseen, told
 from fae.machine.allocator import keep_freed_memory
 from fae.machine.extra import python
 from fae.machine.precision import best_precision
@@ -117,6 +119,8 @@ def _train(
     instantiate(cfg.metric, _convert_="all")
     check_engine(cfg.engine)
     module = build_module(cfg, score)
+    module.network.check(data.stages[0])
+    module.network.check_residual(score.residual)
     mode = safe_mode(cfg.logger.mode)
     words = [word for word in command if not word.startswith(("run_dir=", "sweep="))]
     resume = shlex.join([python(), "-m", "fae.train", *words, f"run_dir={run_dir}"])
@@ -130,13 +134,15 @@ def _train(
         resumed = str(run_dir / LAST) if (run_dir / LAST).is_file() else None
         resumed = trainer.strategy.broadcast(resumed)  # the first process decides
         trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
-        checkpoint = load_weights(module.model, cfg, run_dir)
+        checkpoint = load_weights(module.network, cfg, run_dir)
         val, test = predict(trainer, module, data)
         if not trainer.is_global_zero:
             return {}
         inside = data.val.content
-        held_out = Normals(score.calibrate(val.residual, inside), inside)
-        maps = Maps(held_out, score.anomaly_map(test.residual))
+        score.rule.calibrate(val.levels)
+        held_out = Normals(score.calibrate(score.combined(val.levels, inside.shape[-2:]), inside), inside)
+        levels = Levels(module.network.names, module.network.space.shows, val.levels, test.levels)
+        maps = Maps(held_out, score.anomaly_map(score.combined(test.levels, inside.shape[-2:])), levels=levels)
         others = (
             checkpoint
             | {
@@ -149,11 +155,17 @@ def _train(
             }
             | environment(trainer.strategy.root_device)
         )
+        others |= find_unseen(trainer, module, data, score, instantiate(cfg.unseen, _convert_="all"))
         finished = finish(cfg, data, score, maps, others)
         write_detector(run_dir / DETECTOR, cfg, run_dir, score, maps, finished.result)
         write_run(run_dir, finished, test.reconstruction, data, cfg.pictures, logger, cfg.logger.log_model)
     metrics = finished.metrics
-    print(f"{summary(metrics)}\n{metrics['seconds']:.0f} s of training; the results are in {run_dir}", flush=True)
+    if reason := metrics.get("image_threshold_undefined"):
+        print(f"NOTE: this run scores images, but decides nothing: {reason}", flush=True)
+    print(
+        f"{summary(metrics)}\n{told(metrics)}\n{metrics['seconds']:.0f} s of training; the results are in {run_dir}",
+        flush=True,
+    )
     return metrics
 
 

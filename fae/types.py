@@ -8,7 +8,10 @@ from torch import Generator, Tensor
 
 
 class Batch(NamedTuple):
-    """The input of a training or validation step; images are in [0, 1], apart from the noise of the noise anchor."""
+    """The input of a training or validation step; images are in [0, 1], apart from the noise of the noise anchor.
+
+    In another space than that of the pixels, `(3, H, W)` becomes the space's own `(C, h, w)`.
+    """
 
     clean: Tensor
     """`(B, 3, H, W)` targets X."""
@@ -66,12 +69,28 @@ class Corruption(Protocol):
 
 
 class Residual(Protocol):
-    """Compares images with their reconstructions, pixel by pixel."""
+    """Compares images, or the channels of one level of features, with their reconstructions, pixel by pixel."""
 
     name: str
 
     def __call__(self, image: Tensor, reconstruction: Tensor) -> Tensor:
-        """Return residuals `(B, 1, H, W)`, >= 0, of two `(B, 3, H, W)` in [0, 1]; higher means more anomalous."""
+        """Return residuals `(B, 1, H, W)`, >= 0, of two `(B, C, H, W)`; higher means more anomalous."""
+        ...
+
+
+class Rule(Protocol):
+    """Makes one map of the levels of a space and of its head, which score images only together."""
+
+    name: str
+    learned: Tensor | None
+    """What `calibrate` learns; None before calibration, and for a rule that learns nothing."""
+
+    def calibrate(self, levels: Tensor) -> None:
+        """Learn from the levels `(N, L, h, w)` of held-out normal images."""
+        ...
+
+    def __call__(self, levels: Tensor) -> Tensor:
+        """Return one map `(B, 1, h, w)`, >= 0, of levels `(B, L, h, w)`, >= 0; higher means more anomalous."""
         ...
 
 

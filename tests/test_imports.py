@@ -11,8 +11,8 @@ PROJECT = ROOT.parent
 
 FLOORS = (
     ("types", "image", "machine", "parallel"),
-    ("cli", "model", "objective", "corruption", "score", "metric"),
-    ("data",),
+    ("cli", "space", "model", "head", "objective", "corruption", "score", "metric"),
+    ("network", "data"),
     ("module", "picture"),
     ("tracking",),
     ("callback",),

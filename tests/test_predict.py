@@ -113,7 +113,7 @@ def test_a_detector_belongs_to_its_weights_and_its_version(run_dir: Path, tmp_pa
     state = torch.load(path, weights_only=True)
     for change, message in (
         ({"checkpoint": "0" * 16}, "belongs to other weights than"),
-        ({"format": 99}, "has format 99, but this version reads format 2"),
+        ({"format": 99}, "has format 99, but this version reads format 3"),
     ):
         torch.save(state | change, path)
         with pytest.raises(ValueError, match=message):
@@ -287,7 +287,11 @@ def test_without_thresholds_it_scores_and_says_what_is_missing(
     assert "needs at least 19 held-out normal images, there are 2" in metrics["image_threshold_undefined"]
     arguments = (f"run_dir={whole}", f"input={whole.parent / 'tiny' / 'test' / 'good'}")
     predict(compose_predict(*arguments, f"output={tmp_path / 'o'}"))
-    assert "NOTE: no decision" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert (
+        "NOTE: no decisions are made: image_rate (=0.05) needs at least 19 held-out normal images, there are 2" in said
+    )
+    assert "hold out more (data.val_fraction)" in said
     assert {row["anomalous"] for row in rows(tmp_path / "o").values()} == {""}
     predict(compose_predict(*arguments, f"output={tmp_path / 'p'}", "threshold.image=0", "threshold.pixel=1e9"))
     table = rows(tmp_path / "p").values()
@@ -309,6 +313,6 @@ def test_images_of_another_size_than_those_of_training(tiny_config: Build, tiny:
 
 def test_nan_in_the_weights_is_an_error_of_each_file(whole: Path) -> None:
     detector = fae.load(whole)
-    detector.reconstruct = lambda image: image * float("nan")
+    detector.levels = lambda image: image * float("nan")
     with pytest.raises(ValueError, match="the map holds NaN"):
         detector(textured(np.random.default_rng(0)))

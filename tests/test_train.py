@@ -188,7 +188,7 @@ def constant(value: float) -> Callable[..., None]:
 
     def step(self: AnomalyAutoencoder, batch: Batch, batch_idx: int) -> None:
         self.val_loss.update(value)
-        self.val_pixels.update(torch.full_like(batch.corruption_mask, 0.5), batch.corruption_mask > 0.5)
+        self.val_found["pixel"].update(torch.full_like(batch.corruption_mask, 0.5), batch.corruption_mask > 0.5)
 
     return step
 

@@ -50,7 +50,7 @@ def inference(subject: Subject, seconds: float, scored: Sequence[tuple[int, int]
                 work[GIVEN_BACK] = stack.enter_context(aside(_network, cfg, batch, side, device=device))
             times = {name: summary(values) for name, values in in_turn(work, device, seconds).items()}
         rate = flop_of_product / times.pop(PRODUCT)["median_ms"] * 1e3
-        flop = sum(one.flop for one in operations(module.model, ready.shape, subject.dtype, training=False))
+        flop = sum(one.flop for one in operations(module.network.model, ready.shape, subject.dtype, training=False))
         network = times[NETWORK]["median_ms"] / 1e3
         found.append(
             {
@@ -85,7 +85,7 @@ def score(subject: Subject, module: AnomalyAutoencoder, image: Tensor) -> tuple[
 
 def _folded(subject: Subject) -> AnomalyAutoencoder:
     module = subject.module()
-    fold_batch_norm(module.model)
+    fold_batch_norm(module.network.model)
     return module
 
 
@@ -102,6 +102,6 @@ def _network(plain: dict[str, Any], batch: int, side: int) -> Work:
 def _plain(plain: dict[str, Any], batch: int, side: int) -> Work:
     """The network in float32 and contiguous memory, with its batch norms."""
     subject = subject_of(plain)
-    model = subject.module().model.to(memory_format=torch.contiguous_format).eval()
+    model = subject.module().network.model.to(memory_format=torch.contiguous_format).eval()
     image = _ready(subject, subject.images(batch, side)).contiguous()
     return torch.no_grad()(partial(model, image))

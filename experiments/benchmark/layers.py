@@ -74,7 +74,7 @@ def _kinds(subject: Subject) -> dict[tuple[str, torch.Size], tuple[nn.Module, to
         seen[name, inputs[0].shape] = layer, inputs[0].shape
         counted[name, inputs[0].shape] += 1
 
-    model = subject.module().model
+    model = subject.module().network.model
     hooks = [layer.register_forward_hook(look) for layer in model.modules() if isinstance(layer, _CONVOLUTIONS)]
     data = subject.data
     with torch.no_grad(), subject.autocast():

@@ -98,7 +98,7 @@ def _training_peak(plain: dict[str, Any], as_plain: bool) -> int:
     subject = subject_of(plain)
     module, batch = subject.module().train(), subject.batch()
     optimizer = module.optimizer(module.parameters())
-    step = plain_step(module.model, module.objective, iter([batch] * 2), subject.device)
+    step = plain_step(module.network.model, module.objective, iter([batch] * 2), subject.device)
     with peak(subject.device) as found:
         for _ in range(2):
             if as_plain:
@@ -115,7 +115,7 @@ def _training_peak(plain: dict[str, Any], as_plain: bool) -> int:
 def _inference_peak(plain: dict[str, Any], batch: int, side: int) -> int:
     subject = subject_of(plain)
     module = subject.module()
-    fold_batch_norm(module.model)
+    fold_batch_norm(module.network.model)
     image = subject.images(batch, side).to(subject.device).float() / 255
     with peak(subject.device) as found:
         reconstruct(subject, module, image)

@@ -70,7 +70,7 @@ class Need:
 
     def __init__(self, subject: Subject) -> None:
         module = build_module(subject.cfg, subject.score)
-        self._model: nn.Module = module.model
+        self._model: nn.Module = module.network.model
         self._objective, self._dtype = module.objective, subject.dtype
         sizes = [one.numel() for one in self._model.parameters()]
         self._weights: int = 4 * sum(sizes)

@@ -53,7 +53,7 @@ def row(run_dir: Path) -> dict[str, object]:
     for half, name in ((False, "float32"), (True, "bf16")):
         score: Score = instantiate(cfg.score, _convert_="all")
         module = build_module(cfg, score)
-        load_weights(module.model, cfg, run_dir)
+        load_weights(module.network, cfg, run_dir)
         score.calibrate(residual(data.val.image, module, score, half), data.val.content)
         maps = score.anomaly_map(residual(data.test.image, module, score, half)) * data.test.content
         scores = image_scores(score.image_score, maps, data.test.content).numpy()

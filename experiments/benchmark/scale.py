@@ -90,7 +90,7 @@ def _point(plain: dict[str, Any], training: bool, setting: dict[str, int]) -> di
     subject = subject_of(plain)
     module = subject.module().train()
     if not training:
-        fold_batch_norm(module.model)
+        fold_batch_norm(module.network.model)
     image = subject.images(setting["batch"] if training else 1, setting["side"]).to(subject.device).float() / 255
     image = image.contiguous(memory_format=torch.channels_last)
     mask = torch.rand(len(image), 1, *image.shape[-2:], device=subject.device)

@@ -57,7 +57,7 @@ def _step(
     half: bool | None = None,
 ) -> Work:
     module = subject.module().train()
-    model = prepare(module.model)
+    model = prepare(module.network.model)
     optimizer = module.optimizer(module.parameters())
     if fused is not None:
         for group in optimizer.param_groups:

@@ -67,7 +67,7 @@ def training(subject: Subject, folder: Path, seconds: float, in_a_row: int | Non
         turns = Turns(work, device, seconds, in_a_row)
         compiled = _fit(subject, turns, folder)
     shape = (data.batch_size, 3, *data.stages[-1])
-    found = operations(subject.module().model, shape, subject.dtype, training=True)
+    found = operations(subject.module().network.model, shape, subject.dtype, training=True)
     times = {name: summary(values) for name, values in turns.times.items()}
     median = {name: values["median_ms"] / 1e3 for name, values in times.items()}
     able = Machine(flop_of_product / median[PRODUCT], bytes_per_s)
@@ -103,7 +103,7 @@ def _plain(plain: dict[str, Any]) -> Work:
     paths = [sample.path for sample in data.train.samples]
     batches = plain_batches(PlainImages(paths, data.image_size or crop, crop), data.batch_size)
     module = subject.module()
-    return plain_step(module.model, module.objective, batches, subject.device)
+    return plain_step(module.network.model, module.objective, batches, subject.device)
 
 
 class _Parts:

@@ -79,7 +79,7 @@ def row(run_dir: Path) -> list[object]:
     data.setup()
     score = instantiate(cfg.score, _convert_="all")
     module = build_module(cfg, score)
-    load_weights(module.model, cfg, run_dir)
+    load_weights(module.network, cfg, run_dir)
     image = data.test.image.float() / 255
     judged = data.test.content & data.has_mask.view(-1, 1, 1, 1)
     normal, anomalous = judged & ~data.mask, judged & data.mask

@@ -57,7 +57,7 @@ class Compiled(Callback):
             )
             return
         # Each size gets its own graph: PyTorch would leave sizes open from the second on, which makes kernels slower.
-        pl_module.in_training = torch.compile(pl_module.model.forward, mode="reduce-overhead", dynamic=False)
+        pl_module.in_training = torch.compile(pl_module.network.model.forward, mode="reduce-overhead", dynamic=False)
         self.used = True
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:

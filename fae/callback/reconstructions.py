@@ -53,7 +53,9 @@ class Reconstructions(Callback):
         assert not pl_module.training
         shown = Batch(*(part[: self.images] for part in batch))
         with torch.no_grad(), trainer.precision_plugin.forward_context():
-            reconstruction = pl_module(shown.corrupted)
-        residual = pl_module.residual(shown.corrupted, reconstruction.float())
-        perfect = pl_module.residual(shown.corrupted, shown.clean)
+            points = pl_module.in_space(shown)
+            reconstruction = pl_module(points.corrupted)
+        residual = pl_module.residual(points.corrupted, reconstruction.float())
+        perfect = pl_module.residual(points.corrupted, points.clean)
+        reconstruction = pl_module.network.space.picture(reconstruction, shown.clean.shape[-2:])
         logger.log_picture(KEY, draw(shown, reconstruction, residual, colour_limit(perfect.cpu()), step), step - 1)

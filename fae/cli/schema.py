@@ -35,9 +35,12 @@ class TrainConfig:
     tags: list[str] = field(default_factory=list)
     category: Category = field(default_factory=Category)
     data: Any = MISSING
+    space: Any = MISSING
     model: Any = MISSING
+    head: Any = MISSING
     objective: Any = MISSING
     corruption: Any = MISSING
+    unseen: Any = MISSING
     score: Any = MISSING
     threshold: Any = MISSING
     metric: dict[str, Any] = field(default_factory=dict)

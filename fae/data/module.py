@@ -46,6 +46,8 @@ class DataModule(lightning.LightningDataModule):
         val_fraction: share of the training images that is held out, in (0, 1), at least two images; copies of held-out
             images are not trained on either.
         val_corruptions: number of corrupted copies of each held-out image, >= 1.
+        val_damage: synthetic damage of the held-out images; None takes `corruption`. Kinds that training left out tell
+            better what a network makes of the unknown.
         folds: number of equal parts of the training images, of which one is held out; None uses `val_fraction`.
         fold: index of the held-out part, from 0; runs of all parts together hold out every image once.
         noise_sigma: standard deviation of the noise anchor, >= 0; see `fae.data.noise.anchor`.
@@ -73,6 +75,7 @@ class DataModule(lightning.LightningDataModule):
         flip_vertical: bool = True,
         val_fraction: float = 0.05,
         val_corruptions: int = 4,
+        val_damage: Corruption | None = None,
         folds: int | None = None,
         fold: int = 0,
         noise_sigma: float = 0.0,
@@ -95,7 +98,7 @@ class DataModule(lightning.LightningDataModule):
         self.reader = Reader(size, aspect, None if cache_dir is None else Path(cache_dir))
         self.hold_out = HoldOut(val_fraction, folds, fold)
         symmetry = (rotate, flip_horizontal, flip_vertical)
-        self.preparation = Preparation(corruption, symmetry, noise_sigma, noise_clip, seed)
+        self.preparation = Preparation(corruption, symmetry, noise_sigma, noise_clip, seed, val_damage)
         self.notes: list[str] = []  # facts about the data that a reader of the results must know
 
     @cached_property
@@ -185,10 +188,10 @@ class DataModule(lightning.LightningDataModule):
         which = torch.split(own, self.batch_size)
         return DataLoader(_Batches(len(which), lambda i: Images(split.image[which[i]], which[i])), batch_size=None)
 
-    def damaged(self) -> Iterator[Batch]:
-        """Yield the held-out images at their full size, with the damage that validation sees."""
+    def damaged(self, damage: Corruption | None = None) -> Iterator[Batch]:
+        """Yield the held-out images at their full size, with the damage that validation sees, or with another one."""
         for raw in self.val_dataloader():
-            yield self.preparation.for_validation(raw)
+            yield self.preparation.for_validation(raw, damage)
 
     def on_after_batch_transfer(self, batch: Raw | Images, dataloader_idx: int) -> Batch | Images:
         """Scale images to [0, 1], then crop, augment, corrupt and add noise to train, or corrupt alike to validate."""

@@ -32,6 +32,7 @@ class Preparation:
         noise_sigma: standard deviation of the noise anchor, >= 0, see `fae.data.noise.anchor`.
         noise_clip: whether noisy images are brought back to [0, 1].
         seed: seed of all random numbers, >= 0.
+        val_damage: synthetic damage of validation; None takes the damage of training.
 
     Raises:
         ValueError: `noise_sigma` is outside its domain.
@@ -44,20 +45,25 @@ class Preparation:
         noise_sigma: float,
         noise_clip: bool,
         seed: int,
+        val_damage: Corruption | None = None,
     ) -> None:
         self.corruption, self.symmetry, self.seed = corruption, symmetry, seed
+        self.val_damage = val_damage or corruption
         self.noise_sigma, self.noise_clip = check_sigma(noise_sigma), noise_clip
 
     def for_training(self, batch: Raw, crop: Shape) -> Batch:
         """Crop images to `(height, width)`, augment and corrupt them, and add noise."""
         random = generator(self.seed, TRAIN, batch.step)
         image = augment(random_crop(batch.image, crop, random), *self.symmetry, random)
-        return anchor(self._corrupt(image.float() / 255, random), self.noise_sigma, self.noise_clip, random)
+        damaged = _damaged(image, self.corruption, random)
+        return anchor(damaged, self.noise_sigma, self.noise_clip, random)
 
-    def for_validation(self, batch: Raw) -> Batch:
-        """Corrupt whole images; the damage is equal in every validation."""
-        return self._corrupt(batch.image.float() / 255, generator(self.seed, VALIDATE, batch.step))
+    def for_validation(self, batch: Raw, damage: Corruption | None = None) -> Batch:
+        """Damage whole images, alike in every validation; `damage` stands in for the damage of validation."""
+        return _damaged(batch.image, damage or self.val_damage, generator(self.seed, VALIDATE, batch.step))
 
-    def _corrupt(self, image: Tensor, random: torch.Generator) -> Batch:
-        corrupted, corruption_mask = self.corruption(image, random)
-        return Batch(image, corrupted, corruption_mask)
+
+def _damaged(image: Tensor, damage: Corruption, random: torch.Generator) -> Batch:
+    clean = image.float() / 255
+    corrupted, corruption_mask = damage(clean, random)
+    return Batch(clean, corrupted, corruption_mask)

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from fae.data.module import DataModule
+from fae.evaluation.levels import Levels, measures_of, parts_of
 from fae.evaluation.measure import Evaluation, Normals, measure
 from fae.machine.atomic import whole, write_text
 from fae.picture.heatmaps import choose, write_heatmaps
@@ -35,6 +36,8 @@ class Maps(NamedTuple):
     """`(N, 1, H, W)` maps of the test images."""
     calibration: Normals | None = None
     """Maps of other normal images for the thresholds; if None, the held-out maps serve."""
+    levels: Levels | None = None
+    """What each level alone has of the images; None if the maps are those of several runs."""
 
 
 class Finished(NamedTuple):
@@ -65,13 +68,17 @@ def finish(cfg: DictConfig, data: DataModule, score: Score, maps: Maps, others: 
     thresholds = instantiate(cfg.threshold, _convert_="all")
     own = instantiate(cfg.metric, _convert_="all")
     result = measure(score.image_score, maps.test, data, thresholds, maps.held_out, maps.calibration, cfg.engine, own)
-    metrics = facts(cfg, data, score) | result.metrics | others
+    parts = [] if maps.levels is None else parts_of(maps.levels, data, score)
+    alone = measures_of(parts, data)
+    metrics = facts(cfg, data, score) | result.metrics | alone | others
     samples = data.test.samples
     shown = Shown(
         *(data.test.image, result.anomaly_map, data.mask, result.image_score),
         np.array([sample.defect_type for sample in samples]),
         [f"{sample.defect_type}/{sample.path.stem}" for sample in samples],
         result.image_threshold,
+        parts=[part.shown for part in parts],
+        shows="reconstruction" if maps.levels is None else maps.levels.shows,
     )
     return Finished(result, metrics, shown, data.index.dataset)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from fae.cli.check import check_leaves
 from fae.data.index import Sample
 from fae.data.module import DataModule
+from fae.evaluation.levels import Levels
 from fae.evaluation.measure import Normals
 from fae.evaluation.search import Setting
 from fae.image import images_in
@@ -29,7 +30,7 @@ FOLDER = "evaluation"
 
 
 class Residuals(NamedTuple):
-    """Residuals of the held-out normal images and of the test images."""
+    """Residuals of the held-out normal images and of the test images, of all levels in one."""
 
     val: Tensor
     """`(V, 1, H, W)` residuals of the held-out normal images."""
@@ -40,7 +41,7 @@ class Residuals(NamedTuple):
 class Scored:
     """A finished run with its data, its weights and a score, which may differ from the score of its training.
 
-    Residuals are kept in `<run_dir>/evaluation`, keyed by checkpoint, images, precision, machine, versions and commit.
+    Levels are kept in `<run_dir>/evaluation`, keyed by checkpoint, images, precision, machine, versions and commit.
     """
 
     def __init__(self, run_dir: Path, cfg: DictConfig, protocol: str | None) -> None:
@@ -52,7 +53,8 @@ class Scored:
         self.data.setup()
         self.score: Score = instantiate(cfg.score, _convert_="all")
         self.module = build_module(cfg, self.score)
-        self.checkpoint = load_weights(self.module.model, cfg, run_dir)
+        self.module.network.check_residual(self.score.residual)
+        self.checkpoint = load_weights(self.module.network, cfg, run_dir)
         self.trainer = build_trainer(cfg, [])
         self.where: dict[str, Any] = {"git_commit": git_commit()} | environment(self.trainer.strategy.root_device)
 
@@ -91,26 +93,40 @@ class Scored:
         return f"{self.score.image_score.name}{values}"
 
     @cached_property
-    def residuals(self) -> Residuals:
-        """The residuals of the held-out and the test images."""
-        path = self._kept("residual")
+    def levels(self) -> Levels:
+        """The levels of the held-out and the test images."""
+        path = self._kept("levels")
         if not path.is_file():
             val, test = predict(self.trainer, self.module, self.data)
-            _keep(path, val=val.residual, test=test.residual)
+            _keep(path, val=val.levels, test=test.levels)
+        network = self.module.network
         with np.load(path, allow_pickle=False) as stored:
-            return Residuals(torch.from_numpy(stored["val"]), torch.from_numpy(stored["test"]))
+            found = (torch.from_numpy(stored[split]) for split in ("val", "test"))
+            return Levels(network.names, network.space.shows, *found)
+
+    @property
+    def residuals(self) -> Residuals:
+        """The residuals of the held-out and the test images; the rule is calibrated."""
+        self.score.rule.calibrate(self.levels.val)
+        return Residuals(self._combined(self.levels.val), self._combined(self.levels.test))
+
+    def _combined(self, levels: Tensor) -> Tensor:
+        return self.score.combined(levels, self.data.val.image.shape[-2:])
 
     @cached_property
     def damaged(self) -> tuple[Tensor, Tensor]:
-        """Residuals `(V * val_corruptions, 1, H, W)` of held-out images with seeded damage, and its bool masks."""
+        """Residuals `(V * val_corruptions, 1, H, W)` of held-out images with seeded damage, and its bool masks.
+
+        The rule must be calibrated.
+        """
         path = self._kept("damaged")
         if not path.is_file():
             batches = (batch.corrupted for batch in self.data.damaged())
             found = predict_images(self.trainer, self.module, self.data, batches)
             mask = torch.cat([batch.corruption_mask > 0.5 for batch in self.data.damaged()])
-            _keep(path, residual=found.residual, mask=mask)
+            _keep(path, levels=found.levels, mask=mask)
         with np.load(path, allow_pickle=False) as stored:
-            return torch.from_numpy(stored["residual"]), torch.from_numpy(stored["mask"])
+            return self._combined(torch.from_numpy(stored["levels"])), torch.from_numpy(stored["mask"])
 
     def maps(self) -> tuple[Normals, Tensor]:
         """Calibrate the score, and return anomaly maps of the held-out and the test images."""
@@ -118,7 +134,7 @@ class Scored:
         return Normals(self.score.calibrate(residual.val, inside), inside), self.score.anomaly_map(residual.test)
 
     def normals(self, root: Path) -> Normals:
-        """Return maps of other normal images; the score must be calibrated.
+        """Return maps of other normal images; the score and its rule must be calibrated.
 
         Raises:
             ValueError: the folder holds no image, or an image that is unreadable, wrongly sized or part of the run.
@@ -138,7 +154,7 @@ class Scored:
                 )
         batches = (image.float() / 255 for image in torch.split(split.image, self.data.batch_size))
         found = predict_images(self.trainer, self.module, self.data, batches)
-        return Normals(self.score.anomaly_map(found.residual) * split.content, split.content)
+        return Normals(self.score.anomaly_map(self._combined(found.levels)) * split.content, split.content)
 
     def _kept(self, what: str) -> Path:
         made_with = (self.cfg.trainer.precision, self.where)

@@ -1,1 +1,1 @@
-"""The autoencoder with stacked dilated convolutions, and the tiling that runs it on large images."""
+"""The models F: the autoencoder with stacked dilated convolutions, its kin for features, and tiles."""

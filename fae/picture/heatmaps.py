@@ -22,7 +22,7 @@ def choose(image_score: NDArray[np.float32], count: int, seed: int) -> list[int]
 
 
 def render(shown: Shown, i: int, limit: float) -> Picture:
-    """Draw one test image: image, reconstruction, map, and overlay with the true outline in green.
+    """Draw one test image: image, reconstruction, map, overlay with the true outline in green, and each level alone.
 
     Args:
         shown: scored test images, with reconstructions.
@@ -36,10 +36,20 @@ def render(shown: Shown, i: int, limit: float) -> Picture:
     image, anomaly_map = scaled(picture(shown.image[i]), size), scaled_map(shown.anomaly_map[i, 0].numpy(), size)
     over = overlay(image, anomaly_map, limit)
     outline(over, scaled_mask(shown.mask[i, 0].numpy(), size))
-    row = beside([image, scaled(picture(shown.reconstruction[i]), size), heat(anomaly_map, limit), over])
-    text = f"{shown.names[i]}   score {shown.image_score[i]:.4g}"
+    row = [image, scaled(picture(shown.reconstruction[i]), size), heat(anomaly_map, limit), over]
+    columns = f"image | {shown.shows} | map, 0 to {limit:.2g} | overlay"
+    captioned = [_captioned(f"{shown.names[i]}   score {shown.image_score[i]:.4g}   {columns}", row)]
+    if shown.parts:
+        alone = [heat(scaled_map(part.anomaly_map[i, 0].numpy(), size), part.limit) for part in shown.parts]
+        captioned.append(_captioned(f"alone: {' | '.join(part.name for part in shown.parts)}", alone))
+    widest = max(one.shape[1] for one in captioned)
+    rows = [np.pad(one, ((0, 0), (0, widest - one.shape[1]), (0, 0)), constant_values=255) for one in captioned]
+    return np.asarray(np.vstack(rows), dtype=np.uint8)
+
+
+def _captioned(words: str, pictures: list[Picture]) -> Picture:
+    row = beside(pictures)
     caption = Image.new("RGB", (row.shape[1], _CAPTION), "white")
-    words = f"{text}   image | reconstruction | map, 0 to {limit:.2g} | overlay"
     ImageDraw.Draw(caption).text((4, 3), words, fill="black")
     return np.asarray(np.vstack([np.asarray(caption), row]), dtype=np.uint8)
 

@@ -16,6 +16,16 @@ Picture = NDArray[np.uint8]
 _GAP = 4  # px
 
 
+class Part(NamedTuple):
+    """The map that one level of a space, or the head, makes alone."""
+
+    name: str
+    anomaly_map: Tensor
+    """`(N, 1, H, W)` maps, >= 0."""
+    limit: float
+    """The map value of the brightest colour."""
+
+
 class Shown(NamedTuple):
     """Scored test images, with everything that a picture shows."""
 
@@ -34,7 +44,11 @@ class Shown(NamedTuple):
     threshold: float | None
     """The score above which images are called anomalous; None if there is no threshold."""
     reconstruction: Tensor | None = None
-    """`(N, 3, H, W)` uint8 reconstructions, if available."""
+    """`(N, 3, H, W)` uint8 pictures of the reconstructions, if available."""
+    parts: Sequence[Part] = ()
+    """The maps of each level alone, if there are several."""
+    shows: str = "reconstruction"
+    """What the pictures of the reconstructions show, in words."""
 
     @property
     def limit(self) -> float:

@@ -18,13 +18,27 @@ RESULTS, PAGE, FAILED = "results.csv", "report.html", "failed"
 _OWN = {RESULTS, PAGE, FAILED, "wandb", "multirun.yaml"}
 
 SETTINGS = (
-    *("objective", "corruption", "noise_sigma", "lam", "k", "n", "t", "residual", "image_score"),
+    *(
+        "space",
+        "head",
+        "objective",
+        "corruption",
+        "noise_sigma",
+        "lam",
+        "k",
+        "n",
+        "t",
+        "residual",
+        "rule",
+        "image_score",
+    ),
     *("image_size", "precision", "protocol"),
 )
 MEASURES = (
     *("image_auroc", "trivial_image_auroc", "trivial_pixel_auroc"),
     *(measure.key("pixel") for measure in PIXEL_MEASURES),
     *(f"image_auroc_by_{score.name}" for score in IMAGE_SCORES),
+    *("unseen_pixel_auroc", "trivial_unseen_pixel_auroc"),
 )
 _THRESHOLDS = tuple(
     f"{kind}_{what}"

@@ -19,7 +19,7 @@ from fae.score.score import Score
 
 
 def build_module(cfg: DictConfig, score: Score) -> AnomalyAutoencoder:
-    """Build the network, the objective and the optimiser, with the residual of a score."""
+    """Build network, objective and optimiser, with the residual of a score."""
     return AnomalyAutoencoder(
         build_network(cfg),
         instantiate(cfg.objective, _convert_="all"),
@@ -83,6 +83,7 @@ def quiet() -> None:
         ".*The `srun` command is available.*",  # a single process was asked for
         ".*`compute`` method of metric MeanMetric was called before.*",  # a process may have no share of the images
         ".*recommended to use `self.log.*sync_dist=True.*",  # torchmetrics has added up the logged values
+        ".*Found .* module.*in eval mode at the start of training.*",  # a frozen network stays in that mode
         ".*isinstance\\(treespec, LeafSpec\\).*",  # Lightning's own code causes it
     ):
         warnings.filterwarnings("ignore", message)

@@ -14,7 +14,7 @@ from fae.run.network import checkpoint_of
 from fae.score.score import Score
 
 DETECTOR = "detector.pt"
-_FORMAT = 2
+_FORMAT = 3
 
 
 def save_detector(
@@ -43,6 +43,7 @@ def save_detector(
         "score": OmegaConf.to_container(cfg.score, resolve=True),
         "damping": score.damping,
         "level": score.image_score.level,
+        "rule": score.rule.learned,
         "image_size": list(image_size),
         "thresholds": list(thresholds),
         "colour_limit": colour_limit,

@@ -90,21 +90,21 @@ def finished_config(run_dir: Path) -> DictConfig:
 
 
 def _config(run_dir: Path) -> DictConfig:
-    """Read a run's configuration, and check that this version still has the classes that it names.
+    """Read a run's configuration, and check that it is one of this version.
 
     Raises:
-        ValueError: a class is missing; the message names it and the commit that reads the run.
+        ValueError: a class or the space is missing; the message names it and the commit that reads the run.
     """
     cfg = OmegaConf.load(run_dir / CONFIG)
     assert isinstance(cfg, DictConfig)
-    for target in _targets(OmegaConf.to_container(cfg, resolve=False)):
-        if not _is_here(target):
-            commits = [commit for commit in _origin(run_dir).get("git_commits", []) if commit]
-            which = f"commit {commits[-1]}" if commits else "the version that trained it"
-            raise ValueError(
-                f"run_dir (={run_dir}) is a run of another version; its class {target} does not exist here. Read the "
-                f"run with {which}, or train it again"
-            )
+    gone = [target for target in _targets(OmegaConf.to_container(cfg, resolve=False)) if not _is_here(target)]
+    if gone or "space" not in cfg:
+        why = f"its class {gone[0]} does not exist here" if gone else "it names no space"
+        commits = [commit for commit in _origin(run_dir).get("git_commits", []) if commit]
+        which = f"commit {commits[-1]}" if commits else "the version that trained it"
+        raise ValueError(
+            f"run_dir (={run_dir}) is a run of another version; {why}. Read the run with {which}, or train it again"
+        )
     return cfg
 
 

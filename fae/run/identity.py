@@ -19,7 +19,7 @@ _PRESENTATION = (
 
 # These keys concern the use of a network that is trained already.
 _SCORING = (
-    *("score.k", "score.n", "score.t", "score.image_score", "threshold", "engine", "metric"),
+    *("score.k", "score.n", "score.t", "score.image_score", "score.rule", "threshold", "engine", "metric", "unseen"),
     *("category.k", "category.n", "category.t"),
 )
 

@@ -10,15 +10,16 @@ from omegaconf import DictConfig
 from torch import nn
 
 from fae.model.folded import fold_batch_norm
+from fae.network import Network
 from fae.run.folder import BEST, LAST
 
-_PREFIX = "model."  # it marks the network's weights in a checkpoint of `fae.module.AnomalyAutoencoder`
+_PREFIX = "network."  # it marks the network's weights in a checkpoint of `fae.module.AnomalyAutoencoder`
 
 
-def build_network(cfg: DictConfig) -> nn.Module:
+def build_network(cfg: DictConfig) -> Network:
     """Build the network of a configuration, in the memory format in which it is fastest."""
-    network: nn.Module = instantiate(cfg.model, _convert_="all")
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    space, model, head = (instantiate(cfg[part], _convert_="all") for part in ("space", "model", "head"))
+    return Network(space, model, head).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def checkpoint_of(run_dir: Path) -> Path:

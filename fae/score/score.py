@@ -1,9 +1,13 @@
+from collections.abc import Sequence
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from fae.score.average import check_exponent, damping, damping_by_others
+from fae.score.rule.total import Total
 from fae.score.smoothing import check_smoothing, smooth
-from fae.types import ImageScore, Residual
+from fae.types import ImageScore, Residual, Rule
 
 
 class Score:
@@ -15,9 +19,10 @@ class Score:
     Args:
         residual: function that compares images with their reconstructions.
         image_score: function that reduces a map to one number.
-        k: odd width of the averaging filter, in pixels.
+        k: odd width of the averaging filter, in pixels of the image.
         n: number of passes of the filter, >= 0.
         t: exponent of the validation-average damping, >= 0; 0 switches it off, as the paper does for textures.
+        rule: function that makes one map of the levels of a space and of its head.
 
     Raises:
         ValueError: an argument is outside its domain.
@@ -33,13 +38,38 @@ class Score:
         tensor([0.0900])
     """
 
-    def __init__(self, residual: Residual, image_score: ImageScore, k: int = 5, n: int = 2, t: float = 0.0) -> None:
+    def __init__(
+        self,
+        residual: Residual,
+        image_score: ImageScore,
+        k: int = 5,
+        n: int = 2,
+        t: float = 0.0,
+        rule: Rule | None = None,
+    ) -> None:
         check_smoothing(k, n)
         check_exponent(t)
         self.residual = residual
         self.image_score = image_score
         self.k, self.n, self.t = k, n, t
+        self.rule: Rule = Total() if rule is None else rule
         self.damping: Tensor | None = None
+
+    def combined(self, levels: Tensor, size: Sequence[int]) -> Tensor:
+        """Make one residual of the levels, and bring it to the size of the image.
+
+        Args:
+            levels: `(B, L, h, w)` residuals of each level, and the head's evidence; the rule must be calibrated.
+            size: `(height, width)` of the image in pixels.
+
+        Returns:
+            `(B, 1, height, width)` residuals.
+        """
+        return _at_size(self.rule(levels), size)
+
+    def smoothed(self, level: Tensor, size: Sequence[int]) -> Tensor:
+        """Smooth a level `(B, 1, h, w)` alone, at the size of the image: `(B, 1, height, width)`."""
+        return smooth(_at_size(level, size), self.k, self.n)
 
     def calibrate(self, residual: Tensor, content: Tensor) -> Tensor:
         """Learn what normal looks like from held-out normal images.
@@ -90,6 +120,12 @@ class Score:
                 raise RuntimeError(f"t (={self.t}) needs calibrate(residuals of normal images) first")
             maps = maps * self.damping
         return maps
+
+
+def _at_size(residual: Tensor, size: Sequence[int]) -> Tensor:
+    if residual.shape[-2:] == tuple(size):
+        return residual
+    return F.interpolate(residual, tuple(size), mode="bilinear", align_corners=False)
 
 
 def calibrate_image_score(score: ImageScore, anomaly_map: Tensor, content: Tensor) -> None:

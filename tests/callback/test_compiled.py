@@ -155,16 +155,16 @@ def test_the_network_is_one_graph_for_each_size_and_computes_the_same() -> None:
     torch._dynamo.reset()
     counters.clear()
     module = network().train()
-    compiled = torch.compile(module.model.forward, backend="aot_eager", dynamic=False, fullgraph=True)
+    compiled = torch.compile(module.network.model.forward, backend="aot_eager", dynamic=False, fullgraph=True)
     for graphs, side in enumerate((16, 24), 1):
         image = torch.rand(2, 3, side, side).contiguous(memory_format=torch.channels_last)
         found: list[list[Tensor]] = []
-        for forward in (module.model, compiled):
+        for forward in (module.network.model, compiled):
             with torch.autocast("cpu", torch.bfloat16):
                 result = forward(image)
             module.zero_grad()
             result.float().square().mean().backward()
-            gradients = [one.grad.clone() for one in module.model.parameters() if one.grad is not None]
+            gradients = [one.grad.clone() for one in module.network.model.parameters() if one.grad is not None]
             found.append([result.detach(), *gradients])
         assert len(found[0]) > 10
         for one, other in zip(*found, strict=True):

@@ -23,7 +23,7 @@ from fae.train import train
 from tests.conftest import compose_train
 from tests.watch import Watch
 
-OF_KORNIA = {"motion_blur", "plasma"}
+OF_KORNIA = {"motion_blur", "plasma", "unseen"}
 """Kornia sends the numbers that it draws without `non_blocking`, so that the host waits; see `Augmented`."""
 CORRUPTIONS = sorted({path.stem for path in (Path(conf_dir()) / "corruption").glob("*.yaml")} - OF_KORNIA)
 

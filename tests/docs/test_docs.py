@@ -165,7 +165,16 @@ def test_every_word_of_the_text_is_known(page: Path) -> None:
     [
         *(
             (group, "configure")
-            for group in ("experiment", "objective", "model", "score/residual", "score/image_score")
+            for group in (
+                "experiment",
+                "objective",
+                "space",
+                "model",
+                "head",
+                "score/residual",
+                "score/rule",
+                "score/image_score",
+            )
         ),
         *((group, "configure") for group in ("optimizer", "scheduler", "trainer", "logger", "callback")),
         *(("corruption", "damage"), ("data", "data"), ("sweep", "sweep")),

@@ -1,7 +1,7 @@
 import torch
 from torch import Tensor
 
-from fae.score.residual.shapes import check_shapes
+from fae.score.residual.shapes import check_colours, check_shapes
 
 _SIGNS = {"darker": -1, "brighter": 1}
 
@@ -43,9 +43,10 @@ class OneSided:
             `(B, 1, H, W)` residuals >= 0; higher means more anomalous.
 
         Raises:
-            ValueError: the shapes differ.
+            ValueError: the shapes differ, or they are those of features.
         """
         check_shapes(image, reconstruction)
+        check_colours(self.name, image)
         difference = _SIGNS[self.name] * (image - reconstruction)
         planes = difference.flatten(0, 1)
         # Each plane is reduced by itself, because CUDA's median along a dimension is not deterministic.

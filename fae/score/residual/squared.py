@@ -19,8 +19,8 @@ class Squared:
         """Compare images.
 
         Args:
-            image: `(B, C, H, W)` images, intensities in [0, 1].
-            reconstruction: `(B, C, H, W)` reconstructions, intensities in [0, 1].
+            image: `(B, C, H, W)` images in [0, 1], or features.
+            reconstruction: `(B, C, H, W)` reconstructions.
 
         Returns:
             `(B, 1, H, W)` residuals >= 0; higher means more anomalous.

@@ -1,7 +1,7 @@
 from kornia.metrics import ssim
 from torch import Tensor
 
-from fae.score.residual.shapes import check_shapes
+from fae.score.residual.shapes import check_colours, check_shapes
 
 _WINDOW = 11  # px, with a standard deviation of 1.5 px, as in Wang et al. 2004
 
@@ -31,8 +31,9 @@ class Dissimilarity:
             `(B, 1, H, W)` residuals in [0, 2]; higher means more anomalous.
 
         Raises:
-            ValueError: the shapes differ.
+            ValueError: the shapes differ, or they are those of features.
         """
         check_shapes(image, reconstruction)
+        check_colours(self.name, image)
         similarity: Tensor = ssim(image.float(), reconstruction.float(), _WINDOW, max_val=1.0)
         return (1 - similarity.mean(dim=1, keepdim=True)).clamp_min(0)

@@ -1,0 +1,54 @@
+"""What a head learns: the cells in which damage shows, and the cells that are intact."""
+
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from fae.types import Batch
+
+
+class Target(NamedTuple):
+    """Cells by what happened to them; the cells that are neither damaged nor intact count for nothing."""
+
+    damaged: Tensor
+    """`(B, 1, h, w)` of 0 and 1."""
+    intact: Tensor
+    """`(B, 1, h, w)` of 0 and 1."""
+
+
+def target(batch: Batch, size: tuple[int, int], change: float, covered: float, clear: float) -> Target:
+    """Find the damaged and the intact cells.
+
+    Args:
+        batch: `(B, 3, H, W)` images with their damage.
+        size: `(h, w)`, the number of cells.
+        change: the least visible change |X̂ − X| of a pixel's strongest colour, in [0, 1].
+        covered: share of a cell that visible damage must exceed for the cell to be damaged, in [0, 1).
+        clear: value of M that no pixel of an intact cell reaches, in (0, 1].
+    """
+    visible = (batch.corrupted - batch.clean).abs().amax(dim=1, keepdim=True) > change
+    share = F.adaptive_avg_pool2d(batch.corruption_mask * visible, size)
+    most = F.adaptive_max_pool2d(batch.corruption_mask, size)
+    return Target((share > covered).float(), (most < clear).float())
+
+
+def focal_loss(logit: Tensor, target: Target, gamma: float) -> Tensor:
+    """Return the focal loss (Lin et al. 2017), the means over damaged and over intact cells added up.
+
+    Cells that the head already tells well count less, by the factor (1 − p)^γ; and a few damaged cells weigh as much as
+    the many intact ones.
+
+    Args:
+        logit: `(B, 1, h, w)` logarithms of the odds of damage.
+        target: cells by what happened to them.
+        gamma: exponent γ >= 0; 0 gives the cross-entropy.
+
+    Returns:
+        a scalar >= 0; a kind of cells that does not occur counts as 0.
+    """
+    loss = 0.0 * logit.sum()
+    for cells, right in ((target.damaged, logit), (target.intact, -logit)):
+        hard = (-right).sigmoid() ** gamma * F.softplus(-right)
+        loss = loss + (hard * cells).sum() / cells.sum().clamp_min(1)
+    return loss

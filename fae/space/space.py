@@ -1,0 +1,44 @@
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+
+class Space(nn.Module, ABC):
+    """A frozen map from images to what the network reconstructs: X and X̂ of Bauer et al. 2022 may live in any space.
+
+    The channels of a space form levels, such as the feature maps of one stride; scores keep the levels apart.
+    """
+
+    name: str
+    """The name of the space in reports."""
+    stride: int
+    """The side of a cell in pixels."""
+    levels: tuple[int, ...]
+    """The number of channels of each level; they follow each other, and their sum is C."""
+    names: tuple[str, ...]
+    """The name of each level, as pictures and reports show it."""
+    shows: str
+    """What `picture` shows of a reconstruction, in words."""
+
+    def check(self, size: Sequence[int]) -> None:
+        """Check that this space takes images of a `(height, width)` in pixels.
+
+        Raises:
+            ValueError: the images are too small.
+        """
+
+    def fit(self, images: Sequence[Tensor]) -> None:
+        """Learn statistics from the training images, batches `(B, 3, H, W)` uint8, unless they are known already."""
+
+    @abstractmethod
+    def forward(self, image: Tensor) -> Tensor:
+        """Map images `(B, 3, H, W)` in [0, 1] to points `(B, C, h, w)` of this space, float32."""
+
+    @abstractmethod
+    def mask(self, mask: Tensor) -> Tensor:
+        """Bring masks `(B, 1, H, W)` in [0, 1] to the cells of this space, `(B, 1, h, w)` in [0, 1]."""
+
+    @abstractmethod
+    def picture(self, point: Tensor, size: Sequence[int]) -> Tensor:
+        """Show points `(B, C, h, w)` as images `(B, 3, *size)` in [0, 1]."""

@@ -1,0 +1,234 @@
+"""The whole path in the space of features: everything that works with pixels works there, too."""
+
+import csv
+import json
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import DictConfig
+from PIL import Image
+
+import fae
+from fae.cli.command import explain
+from fae.evaluate import evaluate
+from fae.predict import predict
+from fae.train import main, train
+from tests.conftest import compose_command, compose_tiny, moved, once, write_tiny
+from tests.space.test_space import Backbone
+from tests.test_train import At, assert_equal_runs
+
+SMALL = ("model.inner=16", "model.width=8", "model.blocks=1", "head.width=8")
+
+
+def compose_features(data: Path, run_dir: Path, *overrides: str, model: tuple[str, ...] = SMALL) -> DictConfig:
+    """Compose a run of twelve steps in the space of features on a tiny data set."""
+    words = [
+        *("experiment=features", "data=folder", "category=generic", *model, "data.image_size=32", "data.batch_size=4"),
+        *("trainer.max_steps=12", "trainer.accelerator=cpu", "trainer.val_check_interval=4"),
+        *("callback.last.every_n_steps=100", "trainer.log_every_n_steps=1"),
+        *("trainer.enable_progress_bar=false", "~callback.progress", "pictures=2"),
+    ]
+    cfg = compose_command("train", *words, *overrides)
+    cfg.data.root, cfg.run_dir = str(data), str(run_dir)
+    return cfg
+
+
+def compose_evaluate(*overrides: str) -> DictConfig:
+    return compose_command("evaluate", *overrides)
+
+
+@pytest.fixture(scope="session")
+def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run in the space of features, to look at."""
+    return (
+        once(
+            tmp_path_factory, "features", lambda root: train(compose_features(write_tiny(root / "tiny"), root / "run"))
+        )
+        / "run"
+    )
+
+
+def test_metrics_tell_of_the_space_and_of_each_level(features: Path) -> None:
+    metrics = json.loads((features / "metrics.json").read_text())
+    assert (metrics["space"], metrics["head"]) == ("lite0", "residual")
+    for level in ("image", "stride4", "stride8", "stride16", "head"):
+        assert 0 <= metrics[f"image_auroc_of_{level}"] <= 1
+        assert 0 <= metrics[f"pixel_auroc_of_{level}"] <= 1
+    assert 0 <= metrics["unseen_pixel_auroc"] <= 1
+    with Image.open(next((features / "heatmaps").glob("*.png"))) as picture:
+        assert picture.width == 5 * 256 + 4 * 4  # image, reconstruction, map and overlay; below them five levels
+        assert picture.height > 2 * 256
+
+
+def test_a_detector_scores_as_the_run_did(features: Path) -> None:
+    detector = fae.load(features)
+    with (features / "scores.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        assert detector(row["path"]).score == pytest.approx(float(row["score"]), rel=1e-4)
+    found = detector(rows[0]["path"])
+    assert found.anomaly_map.shape == (32, 32)
+
+
+def test_evaluate_reproduces_the_numbers_without_the_network(features: Path, tmp_path: Path) -> None:
+    run = moved(features, tmp_path)
+    trained = json.loads((run / "metrics.json").read_text())
+    again = evaluate(compose_evaluate(f"run_dir={run}"))
+    assert {key: trained[key] for key in again} == again
+    first, second = (
+        torch.load(p, weights_only=True) for p in (run / "detector.pt", *(run / "evaluation").glob("*.pt"))
+    )
+    for state in (first, second):
+        state["rule"] = state["rule"].tolist()
+    assert first == second
+    other = evaluate(compose_evaluate(f"run_dir={run}", "score/rule=total", "score.k=5"))
+    assert (other["rule"], other["k"]) == ("total", 5)
+    chosen = evaluate(
+        compose_evaluate(
+            f"run_dir={run}", "grid=default", "grid.k=[3,9]", "grid.n=[1]", "grid.t=[0]", "select=validation"
+        )
+    )
+    assert chosen["k"] in (3, 9)
+
+
+def test_an_ensemble_of_spaces(features: Path, tmp_path: Path) -> None:
+    """Maps have the size of the images, so that runs of different spaces go together."""
+    run = moved(features, tmp_path)
+    train(compose_tiny(run.parent / "tiny", run.parent / "pixels", "trainer.max_steps=2"))
+    ensemble = f"ensemble=[{run},{run.parent / 'pixels'}]"
+    metrics = evaluate(compose_evaluate(f"run_dir={run}", ensemble, "ensemble_scale=validation"))
+    assert 0 <= metrics["image_auroc"] <= 1
+
+
+@pytest.mark.parametrize("step", [2, 4])
+def test_stopped_and_resumed_equals_uninterrupted(step: int, features: Path, tmp_path: Path) -> None:
+    """The statistics of the channels come from the checkpoint."""
+    data, run = features.parent / "tiny", tmp_path / "stopped"
+    with pytest.raises(SystemExit):
+        train(compose_features(data, run), watching=[At(step, lambda: signal.raise_signal(signal.SIGINT))])
+    train(compose_features(data, run))
+    assert_equal_runs(features, run)
+
+
+def test_files_of_any_size_are_scored(features: Path, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for size in ((32, 32), (40, 56), (16, 16)):
+        Image.fromarray(np.full((*size, 3), 99, np.uint8)).save(pictures / f"{size[0]}.png")
+    words = [f"run_dir={features}", f"input={pictures}"]
+    assert predict(compose_command("predict", *words, f"output={tmp_path / 'run'}")) == 0
+    assert predict(compose_command("predict", *words, f"output={tmp_path / 'native'}", "size=native")) == 1
+    with (tmp_path / "native" / "predictions.csv").open(newline="") as file:
+        errors = {Path(row["path"]).name: row["error"] for row in csv.DictReader(file)}
+    assert "images of 16×16 pixels are too small for features, which need 32 px" in errors.pop("16.png")
+    assert set(errors.values()) == {""}
+
+
+def test_tiles_are_refused(features: Path) -> None:
+    for overlap in (None, 8):
+        with pytest.raises(ValueError, match=r"tile \(=16\) would change the features of space=lite0"):
+            fae.load(features, tile=16, overlap=overlap)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["score/residual=ssim"], "score/residual=ssim compares images, not features of 24 channels; use"),
+        (["score/residual=darker"], "score/residual=darker compares images, not features of 24 channels; use"),
+        (
+            ["model=sdc"],
+            "the model SDCAutoencoder does not take the 179 channels of space=lite0; use model=residual_sdc",
+        ),
+        (
+            ["space=pixel", "model=residual_sdc", "model.channels=5"],
+            "ResidualSDC does not take the 3 channels of space=pixel",
+        ),
+        (["data.crop_sizes=[16,32]"], "images of 16×16 pixels are too small for features, which need 32 px"),
+        (
+            ["space.channels=100"],
+            r"channels (=100) must be 3 for the image and those of the feature maps, 3 + 24 + 40 + 112",
+        ),
+        (["space.backbone.variant=5"], "variant (=5) must be 0, 1 or 2"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_before_training(
+    words: list[str], message: str, images: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(Exception) as refused:  # noqa: PT011 - Hydra wraps what a leaf raises
+        train(compose_features(images, tmp_path / "run", *words, model=()))
+    assert message in explain(refused.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_without_statistics_is_refused(features: Path, tmp_path: Path) -> None:
+    run = moved(features, tmp_path)
+    for name in ("best.ckpt", "last.ckpt"):
+        checkpoint = torch.load(run / name, weights_only=True)
+        del checkpoint["state_dict"]["network.space.scale"]
+        torch.save(checkpoint, run / name)
+    with pytest.raises(ValueError, match="holds no weights for the network of this run"):
+        evaluate(compose_evaluate(f"run_dir={run}"))
+
+
+def test_a_run_of_before_spaces_is_refused(features: Path, tmp_path: Path) -> None:
+    run = moved(features, tmp_path)
+    config = run / "config.yaml"
+    lines = config.read_text().splitlines()
+    start = lines.index("space:")
+    end = next(i for i in range(start + 1, len(lines)) if not lines[i].startswith(" "))
+    config.write_text("\n".join(lines[:start] + lines[end:]))
+    with pytest.raises(ValueError, match="is a run of another version; it names no space. Read the run with"):
+        fae.load(run)
+
+
+def test_a_head_in_the_space_of_pixels(tiny: Path, tmp_path: Path, unpainted: None) -> None:
+    cfg = compose_tiny(tiny, tmp_path / "run", "head=residual", "head.width=4", "trainer.max_steps=4")
+    metrics = train(cfg)
+    assert (metrics["space"], metrics["head"]) == ("pixel", "residual")
+    assert {"image_auroc_of_pixel", "image_auroc_of_head"} <= metrics.keys()
+    assert fae.load(tmp_path / "run", tile=16)(np.full((32, 32, 3), 99, np.uint8)).score >= 0
+
+
+def test_validation_by_kinds_that_training_left_out(tiny: Path, tmp_path: Path, unpainted: None) -> None:
+    """The damage of validation is another one, and the steps are the same."""
+    found = []
+    for name, words in (("same", ()), ("other", ("data.val_damage=${unseen}",))):
+        train(
+            compose_tiny(
+                tiny,
+                tmp_path / name,
+                "data.crop_sizes=[32]",
+                "trainer.max_steps=2",
+                "trainer.val_check_interval=1",
+                *words,
+            )
+        )
+        found.append(torch.load(tmp_path / name / "last.ckpt", weights_only=True))
+    assert all(torch.equal(found[0]["state_dict"][key], found[1]["state_dict"][key]) for key in found[0]["state_dict"])
+    losses = [[entry for entry in state["history"] if "val/loss" in str(entry)] for state in found]
+    assert losses[0]
+    assert losses[0] != losses[1]
+
+
+def test_your_own_network(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch, unpainted: None) -> None:
+    """As docs/features.md says: a leaf, a class and a file of weights, outside the package."""
+    own = tmp_path / "own"
+    (own / "conf" / "space").mkdir(parents=True)
+    text = Path(fae.__file__).parents[1].joinpath("docs", "features.md").read_text(encoding="utf-8")
+    leaf = text.split("```yaml\n")[1].split("```")[0].replace("mine.Backbone", "tests.space.test_space.Backbone")
+    leaf = leaf.replace("weights.pt", str(own / "weights.pt")).replace("channels: 123", "channels: 15")
+    (own / "conf" / "space" / "mine.yaml").write_text(leaf)
+    torch.save(Backbone().state_dict(), own / "weights.pt")
+    words = ["experiment=features", "space=mine", "data=folder", "category=generic", f"data.root={tiny}", *SMALL]
+    words += ["data.image_size=32", "trainer.max_steps=2", "trainer.val_check_interval=2", "trainer.accelerator=cpu"]
+    words += ["trainer.enable_progress_bar=false", "~callback.progress", f"run_dir={tmp_path / 'run'}", "pictures=1"]
+    words += ["score.rule.together=[1,2]", "trainer.log_every_n_steps=1"]
+    monkeypatch.setattr("sys.argv", ["fae.train", "--config-dir", str(own / "conf"), *words])
+    main()
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["space"] == "mine"
+    assert {"image_auroc_of_stride4", "image_auroc_of_stride16"} <= metrics.keys()
+    assert fae.load(tmp_path / "run")(np.full((32, 32, 3), 99, np.uint8)).score >= 0
