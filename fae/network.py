@@ -91,5 +91,6 @@ class Network(nn.Module):
         """
         point = self.space(image)
         reconstruction = (reconstruct or self.model)(point.contiguous(memory_format=torch.channels_last))
-        residuals = by_level(residual, point, reconstruction, self.space.levels)
+        image_levels, levels = self.space.levelled(point), self.space.levelled(reconstruction)
+        residuals = by_level(residual, image_levels, levels, self.space.levels)
         return Passed(torch.cat([residuals, self.head.evidence(point, reconstruction)], dim=1), reconstruction)

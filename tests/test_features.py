@@ -167,7 +167,7 @@ def test_a_checkpoint_without_statistics_is_refused(features: Path, tmp_path: Pa
     run = moved(features, tmp_path)
     for name in ("best.ckpt", "last.ckpt"):
         checkpoint = torch.load(run / name, weights_only=True)
-        del checkpoint["state_dict"]["network.space.scale"]
+        del checkpoint["state_dict"]["network.space.axes"]
         torch.save(checkpoint, run / name)
     with pytest.raises(ValueError, match="holds no weights for the network of this run"):
         evaluate(compose_evaluate(f"run_dir={run}"))

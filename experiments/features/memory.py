@@ -245,7 +245,7 @@ def run(kind: str, words: list[str]) -> dict[str, Any]:
         "seed": cfg.seed,
         "words": words,
         "seconds": round(seconds, 1),
-        "mib": round(memory.bytes / 2**20, 1),
+        "mib": round(memory.bytes / 2**20, 3),
         "ms_an_image": round(latency(memory, data.test.image[:1].float() / 255), 1),
         "threads": torch.get_num_threads(),
         "git_commit": git_commit(),

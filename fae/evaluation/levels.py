@@ -1,6 +1,5 @@
 """What each level of a space, and the head, would find alone."""
 
-import math
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any, NamedTuple
@@ -68,6 +67,5 @@ def measures_of(parts: Sequence[Alone], data: DataModule) -> dict[str, Any]:
         metrics[f"image_auroc_of_{name}"] = auroc(part.image_score[~label], part.image_score[label])
         found = StreamingPixelMetrics()
         found.update(part.shown.anomaly_map, data.mask, judged)
-        value = float(found.compute()["auroc"])
-        metrics[f"pixel_auroc_of_{name}"] = None if math.isnan(value) else value
+        metrics[f"pixel_auroc_of_{name}"] = found.here()["auroc"]
     return metrics

@@ -1,6 +1,5 @@
 """How well a run finds damage of kinds that it was not trained on, beside statistics without learning."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,9 +49,10 @@ def find_unseen(
         found.update(maps, damaged, inside)
         for name, statistic in PIXEL_STATISTICS.items():
             trivial[name].update(statistic(batch.corrupted), damaged, inside)
-    value, *others = (float(metric.compute()["auroc"]) for metric in (found, *trivial.values()))
-    if math.isnan(value):  # no pixel is damaged
+    value = found.here()["auroc"]
+    if value is None:  # no pixel is damaged
         return {"unseen_damage": damage.name, FOUND: None, TRIVIAL: None, WARNING: None}
+    others = [other for metric in trivial.values() if (other := metric.here()["auroc"]) is not None]
     best = max(max(other, 1 - other) for other in others)
     return {
         "unseen_damage": damage.name,

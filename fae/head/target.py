@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -34,10 +35,10 @@ def target(batch: Batch, size: tuple[int, int], change: float, covered: float, c
 
 
 def focal_loss(logit: Tensor, target: Target, gamma: float) -> Tensor:
-    """Return the focal loss (Lin et al. 2017), the means over damaged and over intact cells added up.
+    """Return the focal loss (Lin et al. 2017): means over the damaged and over the intact cells, added up.
 
-    Cells that the head already tells well count less, by the factor (1 − p)^γ; and a few damaged cells weigh as much as
-    the many intact ones.
+    Cells that the head already tells well count less, by the factor (1 − p)^γ; and the few damaged cells of an image
+    weigh as much as its many intact ones. As in eq. 1, every image counts alike.
 
     Args:
         logit: `(B, 1, h, w)` logarithms of the odds of damage.
@@ -45,10 +46,10 @@ def focal_loss(logit: Tensor, target: Target, gamma: float) -> Tensor:
         gamma: exponent γ >= 0; 0 gives the cross-entropy.
 
     Returns:
-        a scalar >= 0; a kind of cells that does not occur counts as 0.
+        a scalar >= 0; a kind of cells that does not occur in an image counts as 0 there.
     """
-    loss = 0.0 * logit.sum()
+    of_image = torch.zeros(len(logit), device=logit.device)
     for cells, right in ((target.damaged, logit), (target.intact, -logit)):
         hard = (-right).sigmoid() ** gamma * F.softplus(-right)
-        loss = loss + (hard * cells).sum() / cells.sum().clamp_min(1)
-    return loss
+        of_image = of_image + (hard * cells).sum(dim=(1, 2, 3)) / cells.sum(dim=(1, 2, 3)).clamp_min(1)
+    return of_image.mean()

@@ -74,6 +74,10 @@ class StreamingPixelMetrics(Metric):
         """Return what has been counted so far."""
         return Counts.of(*(state.cpu().numpy() for state in (self.normal, self.anomalous, self.region)))
 
+    def here(self) -> dict[str, float | None]:
+        """Return the measures of what this process has counted, without asking other processes; None if undefined."""
+        return counted(self.counts(), self.bits)
+
     def compute(self) -> dict[str, Tensor]:
         """Return the scalars `auroc`, `average_precision` and `best_f1`.
 

@@ -17,8 +17,9 @@ class Features(Space):
 
     All levels are brought to one stride: finer ones are averaged, coarser ones interpolated. Each channel is
     standardised by its mean and its spread over the training images, and each level has the same weight: its channels
-    are scaled so that their expected sum of squares is C / number of levels. The spread of what the network leaves
-    after training then tells the levels apart, not their number of channels.
+    are scaled so that their expected sum of squares is C / number of levels. Then all channels are turned to their
+    principal axes. This changes no distance; but a network whose first layer is a batch norm sees whitened features, in
+    which what breaks the rules of normal texture stands out, however small it is.
 
     Args:
         name: name of the space in reports.
@@ -33,6 +34,7 @@ class Features(Space):
 
     mean: Tensor
     scale: Tensor
+    axes: Tensor
 
     def __init__(self, name: str, backbone: nn.Module, channels: int, stride: int = 8) -> None:
         super().__init__()
@@ -52,14 +54,15 @@ class Features(Space):
         self.names = ("image", *(f"stride {one}" for one in strides))
         self.stride, self.coarsest = stride, max(stride, *strides)
         self.shows = f"reconstruction, of the image at stride {stride}"
-        for name in ("mean", "scale"):
-            self.register_buffer(name, torch.zeros(1, channels, 1, 1))
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("scale", torch.zeros(channels))
+        self.register_buffer("axes", torch.zeros(channels, channels))
         # Whether the statistics are known is remembered here, because reading it of a GPU would make every step wait.
         self.known = False
         self.register_load_state_dict_post_hook(lambda module, _: module._remember())  # type: ignore[no-untyped-call]
 
     def _remember(self) -> None:
-        self.known = bool(self.scale.any())
+        self.known = bool(self.axes.any())
 
     def train(self, mode: bool = True) -> "Features":
         """Stay in evaluation mode: nothing here is trained."""
@@ -76,27 +79,33 @@ class Features(Space):
 
     @torch.no_grad()
     def fit(self, images: Sequence[Tensor]) -> None:
-        """Learn mean and spread of each channel; see `Space.fit`."""
+        """Learn mean, spread and principal axes; see `Space.fit`."""
         if self.known:
             return
-        total = squares = torch.zeros_like(self.mean, dtype=torch.float64)
+        channels = len(self.mean)
+        total, products = (self.mean.new_zeros(size, dtype=torch.float64) for size in (channels, (channels, channels)))
         cells = 0
         for image in images:
-            point = self._raw(image.to(self.mean.device).float() / 255).double()
-            total = total + point.sum(dim=(0, 2, 3), keepdim=True)
-            squares = squares + point.square().sum(dim=(0, 2, 3), keepdim=True)
-            cells += len(point) * point[0, 0].numel()
+            raw = self._raw(image.to(self.mean.device).float() / 255).transpose(0, 1).flatten(1).double()
+            total += raw.sum(dim=1)
+            products += raw @ raw.T
+            cells += raw.shape[1]
         mean = total / cells
-        deviation = (squares / cells - mean.square()).clamp_min(0).sqrt().clamp_min(_LEAST)
-        share = [len(self.mean.flatten()) / len(self.levels) / channels for channels in self.levels]
+        covariance = products / cells - torch.outer(mean, mean)
+        deviation = covariance.diagonal().clamp_min(0).sqrt().clamp_min(_LEAST)
+        share = [channels / len(self.levels) / count for count in self.levels]
         weight = torch.cat([torch.full((c,), one) for c, one in zip(self.levels, share, strict=True)]).sqrt()
+        scale = weight.to(deviation) / deviation
         self.mean.copy_(mean)
-        self.scale.copy_(weight.view(1, -1, 1, 1).to(deviation) / deviation)
+        self.scale.copy_(scale)
+        self.axes.copy_(
+            torch.linalg.eigh(covariance * torch.outer(scale, scale)).eigenvectors.T.flip(0)
+        )  # widest first
         self._remember()
 
     @torch.no_grad()
     def forward(self, image: Tensor) -> Tensor:
-        """Map images `(B, 3, H, W)` in [0, 1] to features `(B, C, h, w)`, standardised.
+        """Map images `(B, 3, H, W)` in [0, 1] to features `(B, C, h, w)` along their principal axes.
 
         h and w are H and W divided by the stride, rounded up to the coarsest cell of the backbone.
 
@@ -107,7 +116,13 @@ class Features(Space):
         self.check(image.shape[-2:])
         if not self.known:
             raise RuntimeError("the features have no statistics; call fit(training images), or load a checkpoint")
-        return (self._raw(image) - self.mean) * self.scale
+        centred = self._raw(image) - self.mean.view(1, -1, 1, 1)
+        return _turned(centred, self.axes * self.scale)
+
+    @torch.no_grad()
+    def levelled(self, point: Tensor) -> Tensor:
+        """Turn points `(B, C, h, w)` back to the channels of the levels, standardised."""
+        return _turned(point, self.axes.T)
 
     def _raw(self, image: Tensor) -> Tensor:
         """Return the levels `(B, C, h, w)` side by side, as the backbone gives them."""
@@ -130,5 +145,11 @@ class Features(Space):
 
     def picture(self, point: Tensor, size: Sequence[int]) -> Tensor:
         """Show the image level of points `(B, C, h, w)`, one cell for `stride` pixels, as `(B, 3, *size)` in [0, 1]."""
-        image = (point[:, :3].float() / self.scale[:, :3] + self.mean[:, :3]).clamp(0, 1)
-        return F.interpolate(image, tuple(size), mode="bilinear", align_corners=False)
+        image = (self.levelled(point) / self.scale.view(1, -1, 1, 1) + self.mean.view(1, -1, 1, 1))[:, :3]
+        return F.interpolate(image.clamp(0, 1), tuple(size), mode="bilinear", align_corners=False)
+
+
+def _turned(point: Tensor, axes: Tensor) -> Tensor:
+    # In bf16 the rounding of wide axes would drown the narrow ones.
+    with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
+        return F.conv2d(point.float(), axes[..., None, None])

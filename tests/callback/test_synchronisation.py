@@ -46,6 +46,25 @@ def test_a_training_step(corruption: str, objective: str, tiny: Path) -> None:
         assert loss.device.type == "meta"
 
 
+@pytest.mark.parametrize("space", ["pixel", "lite0"])
+def test_a_training_step_with_a_head(space: str, tiny: Path) -> None:
+    words = ["data=folder", "category=generic", f"data.root={tiny}", "data.image_size=32"]
+    words += ["experiment=features"] if space == "lite0" else ["experiment=quick", "model.width=2", "head=residual"]
+    cfg = compose_train(*words, "corruption=mix")
+    data = instantiate(cfg.data, _convert_="all")
+    data.setup()
+    module = build_module(cfg, instantiate(cfg.score, _convert_="all"))
+    module.network.space.fit([data.train.image])
+    module = module.to("meta")
+    batch = data.training_batch(Raw(data.train.image[:8].to("meta"), 799))
+    with Watch() as watch:
+        points = module.in_space(batch)
+        reconstruction = module(points.corrupted)
+        beside = module.network.head.losses(points.corrupted, reconstruction, batch)
+        (module.objective(reconstruction, *points).total + beside["head"]).backward()
+    assert (watch.waited_for, watch.reads) == (0, 0)
+
+
 def test_a_value_would_be_an_error() -> None:
     with pytest.raises(RuntimeError, match="meta"):
         float(torch.zeros((), device="meta"))

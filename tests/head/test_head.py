@@ -55,6 +55,8 @@ def test_focal_loss_by_hand() -> None:
     hard = -((1 - p[0]) ** 2) * p[0].log() - (p[1] ** 2 * (1 - p[1]).log() + p[2] ** 2 * (1 - p[2]).log()) / 2
     assert float(focal_loss(logit, both, 2)) == pytest.approx(float(hard))
     assert float(focal_loss(logit, Target(damage * 0, intact * 0), 2)) == 0
+    two = Target(torch.cat([damage, damage * 0]), torch.cat([intact, intact * 0]))  # the second image has no such cells
+    assert float(focal_loss(torch.cat([logit, logit]), two, 2)) == pytest.approx(float(hard) / 2)
 
 
 def test_without_a_head_there_is_nothing() -> None:

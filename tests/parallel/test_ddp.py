@@ -72,11 +72,20 @@ def assert_nearly_equal_runs(one: Path, two: Path) -> None:
         assert second[key] == first[key], key
 
 
-def test_two_processes_learn_what_one_learns(tiny_config: Build, tmp_path: Path, tiny: Path) -> None:
+FEATURES = (
+    *("space=lite0", "model=residual_sdc", "head=residual", "score/rule=soft_maximum", "data.crop_sizes=[32]"),
+    *("model.inner=16", "head.width=8", "corruption=mix", "score.rule.together=[1,2,3]"),
+)
+
+
+@pytest.mark.parametrize("space", [(), FEATURES], ids=["pixel", "lite0"])
+def test_two_processes_learn_what_one_learns(
+    space: tuple[str, ...], tiny_config: Build, tmp_path: Path, tiny: Path
+) -> None:
     """With an odd number of test images, and a last validation batch of two images."""
     (tiny / "test" / "good" / "000.png").unlink()
-    train(tiny_config("one", *PLAIN))
-    metrics = train(tiny_config("two", *PLAIN, "trainer=ddp", "trainer.accelerator=cpu"))
+    train(tiny_config("one", *PLAIN, *space))
+    metrics = train(tiny_config("two", *PLAIN, *space, "trainer=ddp", "trainer.accelerator=cpu"))
     assert metrics["test_images"] == 7
     assert_nearly_equal_runs(tmp_path / "one", tmp_path / "two")
     again = evaluate(compose_evaluate(f"run_dir={tmp_path / 'two'}"))  # in one process

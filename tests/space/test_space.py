@@ -54,6 +54,7 @@ def test_laws_of_a_space(space: Space) -> None:
     point = space(image)
     assert point.shape == (2, sum(space.levels), 64 // space.stride, 48 // space.stride)
     assert len(space.names) == len(space.levels)
+    assert space.levelled(point).shape == point.shape
     assert not point.requires_grad
     assert not [one for one in space.parameters() if one.requires_grad]
     mask = torch.zeros(2, 1, 64, 48)
@@ -78,10 +79,25 @@ def test_pixels_are_the_images() -> None:
 def test_channels_are_standardised_and_levels_weigh_alike() -> None:
     images = pictures(6)
     space = fitted([images])
-    point = space(images.float() / 255)
+    point = space.levelled(space(images.float() / 255))
     assert point.mean(dim=(0, 2, 3)).abs().max() < 1e-4
     squares = [float(level.square().mean(dim=(0, 2, 3)).sum()) for level in torch.split(point, space.levels, dim=1)]
     assert squares == pytest.approx([5.0, 5.0, 5.0], rel=1e-3)  # 15 channels, three levels
+
+
+def test_points_lie_along_the_principal_axes() -> None:
+    """The axes do not vary together, the widest comes first, and no distance changes."""
+    images = pictures(6)
+    space = fitted([images])
+    point = space(images.float() / 255)
+    covariance = torch.cov(point.transpose(0, 1).flatten(1))
+    variance = covariance.diagonal()
+    assert (covariance - torch.diag(variance)).abs().max() < 1e-3 * variance.max()
+    assert (variance.diff() <= 1e-4).all()
+    standardised = space.levelled(point)
+    assert torch.allclose((point[0] - point[1]).norm(dim=0), (standardised[0] - standardised[1]).norm(dim=0), rtol=1e-3)
+    raw = (space._raw(images.float() / 255) - space.mean.view(1, -1, 1, 1)) * space.scale.view(1, -1, 1, 1)
+    assert torch.allclose(standardised, raw, atol=1e-3)
 
 
 def test_statistics_come_once_and_are_restored_to_the_bit() -> None:
