@@ -80,7 +80,8 @@ def lam_of(cfg: DictConfig) -> float | None:
 
 
 def slug(cfg: DictConfig, dataset: str) -> str:
-    """Return a readable name of a run: data, objective, λ if the objective has one, and seed."""
+    """Return a readable name of a run: data, space unless it is that of the pixels, objective, λ if any, and seed."""
     lam = lam_of(cfg)
     weight = "" if lam is None else f"-lam{lam:g}"
-    return f"{dataset.replace(':', '-')}-{objective_name(cfg)}{weight}-seed{cfg.seed}"
+    space = "" if cfg.space.name == "pixel" else f"-{cfg.space.name}"
+    return f"{dataset.replace(':', '-')}{space}-{objective_name(cfg)}{weight}-seed{cfg.seed}"
