@@ -85,7 +85,7 @@ def test_every_key_counts_and_the_network_runs_once(run_dir: Path, batches: list
     assert json.loads((run_dir / "evaluation" / "mine.json").read_text()) == ssim
     # Other weights, other residuals.
     checkpoint = torch.load(run_dir / "best.ckpt", weights_only=True)
-    checkpoint["state_dict"]["model.decoder.9.bias"] += 1
+    checkpoint["state_dict"]["network.model.decoder.9.bias"] += 1
     torch.save(checkpoint, run_dir / "best.ckpt")
     assert evaluate(compose_evaluate(f"run_dir={run_dir}"))["pixel_auroc"] != first["pixel_auroc"]
     assert batches == 3 * once_through
@@ -108,7 +108,7 @@ def test_what_is_no_finished_run(run_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"is no run of fae.train: it holds no config.yaml"):
         evaluate(compose_evaluate(f"run_dir={tmp_path / 'nowhere'}"))
     best = torch.load(run_dir / "best.ckpt", weights_only=True)
-    del best["state_dict"]["model.decoder.9.bias"]
+    del best["state_dict"]["network.model.decoder.9.bias"]
     torch.save(best, run_dir / "best.ckpt")
     with pytest.raises(ValueError, match=r"best.ckpt holds no weights for the network of this run \(.*; train it"):
         evaluate(compose_evaluate(f"run_dir={run_dir}"))
@@ -183,7 +183,7 @@ def test_selection_without_defects_never_looks_at_the_test_images(run_dir: Path,
     chosen = min(near, key=lambda row: (row["n"], row["k"], row["t"]))
     assert (by_validation["k"], by_validation["n"], by_validation["t"]) == (chosen["k"], chosen["n"], chosen["t"])
     # With noise in place of the test images it chooses the same.
-    (path,) = (run_dir / "evaluation").glob("residual-*.npz")
+    (path,) = (run_dir / "evaluation").glob("levels-*.npz")
     kept = dict(np.load(path))
     np.savez(path, **(kept | {"test": np.random.default_rng(0).random(kept["test"].shape, dtype=np.float32)}))
     again = evaluate(compose_evaluate(f"run_dir={run_dir}", *GRID, "select=validation", "name=again"))
@@ -337,7 +337,7 @@ def test_a_run_of_another_version_is_refused_with_the_commit_that_reads_it(run_d
 
 def test_nan_in_a_map_names_the_image(run_dir: Path) -> None:
     evaluate(compose_evaluate(f"run_dir={run_dir}"))
-    (path,) = (run_dir / "evaluation").glob("residual-*.npz")
+    (path,) = (run_dir / "evaluation").glob("levels-*.npz")
     kept = dict(np.load(path))
     kept["test"][3, 0, 5, 5] = np.nan
     np.savez(path, **kept)
@@ -347,7 +347,7 @@ def test_nan_in_a_map_names_the_image(run_dir: Path) -> None:
 
 def test_constant_maps_are_scored(run_dir: Path) -> None:
     evaluate(compose_evaluate(f"run_dir={run_dir}"))
-    (path,) = (run_dir / "evaluation").glob("residual-*.npz")
+    (path,) = (run_dir / "evaluation").glob("levels-*.npz")
     np.savez(path, **{name: np.full_like(values, 0.25) for name, values in np.load(path).items()})
     metrics = evaluate(compose_evaluate(f"run_dir={run_dir}"))
     assert metrics["pixel_auroc"] == metrics["image_auroc"] == 0.5

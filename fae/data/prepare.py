@@ -48,7 +48,7 @@ class Preparation:
         val_damage: Corruption | None = None,
     ) -> None:
         self.corruption, self.symmetry, self.seed = corruption, symmetry, seed
-        self.val_damage = val_damage or corruption
+        self.val_damage = val_damage
         self.noise_sigma, self.noise_clip = check_sigma(noise_sigma), noise_clip
 
     def for_training(self, batch: Raw, crop: Shape) -> Batch:
@@ -60,7 +60,9 @@ class Preparation:
 
     def for_validation(self, batch: Raw, damage: Corruption | None = None) -> Batch:
         """Damage whole images, alike in every validation; `damage` stands in for the damage of validation."""
-        return _damaged(batch.image, damage or self.val_damage, generator(self.seed, VALIDATE, batch.step))
+        return _damaged(
+            batch.image, damage or self.val_damage or self.corruption, generator(self.seed, VALIDATE, batch.step)
+        )
 
 
 def _damaged(image: Tensor, damage: Corruption, random: torch.Generator) -> Batch:

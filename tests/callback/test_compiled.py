@@ -14,16 +14,20 @@ from torch._dynamo.utils import counters
 from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
 from fae.callback.compiled import Compiled, was_compiled, why_not
+from fae.head.none import NoHead
 from fae.model.autoencoder import SDCAutoencoder
 from fae.module import AnomalyAutoencoder
+from fae.network import Network
 from fae.objective.filter import Filter
 from fae.score.residual.squared import Squared
+from fae.space.pixel import Pixel
 from tests.conftest import compose_train
 
 
 def network() -> AnomalyAutoencoder:
     torch.manual_seed(0)
-    return AnomalyAutoencoder(SDCAutoencoder(width=4), Filter(), torch.optim.Adam, lambda optimizer: None, Squared())  # type: ignore[arg-type, return-value]
+    parts = Network(Pixel(), SDCAutoencoder(width=4), NoHead())
+    return AnomalyAutoencoder(parts, Filter(), torch.optim.Adam, lambda optimizer: None, Squared())  # type: ignore[arg-type, return-value]
 
 
 class Recorder:

@@ -49,9 +49,9 @@ def test_mvtec_root_contains_categories(tiny: Path) -> None:
         mvtec("nowhere", "wood")
 
 
-@pytest.mark.parametrize("root", [None, "nowhere"])
-def test_missing_root(root: str | None) -> None:
-    with pytest.raises(FileNotFoundError, match=f"data.root .={root}. is no folder"):
+@pytest.mark.parametrize(("root", "what"), [(None, "not set"), ("nowhere", "no folder")])
+def test_missing_root(root: str | None, what: str) -> None:
+    with pytest.raises(FileNotFoundError, match=f"data.root .={root}. is {what}; name the folder"):
         folder(root, "generic")
 
 
