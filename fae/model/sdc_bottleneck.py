@@ -4,9 +4,10 @@ from fae.model.sdc import DILATIONS, PaddingMode, StackedDilatedConv
 
 
 class SDCBottleneck(nn.Module):
-    """The four SDC stages of Bauer et al. 2022, Table 1, and a 1×1 convolution, without encoder and decoder.
+    """The four SDC stages of Bauer et al. 2022, Table 1, between two 1×1 convolutions in place of encoder and decoder.
 
-    For a space whose points are features already. Nothing bounds the output, because features have no range.
+    For a space whose points are features already. The stages have the channels of Table 1. Nothing bounds the output,
+    because features have no range.
 
     Args:
         channels: number of channels C of the space.
@@ -28,7 +29,8 @@ class SDCBottleneck(nn.Module):
             raise ValueError(f"model.width (={width}) must be at least 1")
         inner = len(DILATIONS) * width
         self.stages = nn.Sequential(
-            *(StackedDilatedConv(c, width, kernel_size, padding_mode) for c in (channels, inner, inner, inner)),
+            *(nn.Conv2d(channels, 4 * width, 1, bias=False), nn.BatchNorm2d(4 * width), nn.ReLU(inplace=True)),
+            *(StackedDilatedConv(c, width, kernel_size, padding_mode) for c in (4 * width, inner, inner, inner)),
             nn.Conv2d(inner, channels, 1),
         )
 
