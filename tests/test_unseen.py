@@ -38,6 +38,8 @@ def test_a_run_that_learned_nothing_says_what_to_try(value: float, trivial: floa
 def test_a_run_that_learned_is_not_warned() -> None:
     assert _warning(0.9, 0.8, "pixel") is None
     assert len(told({FOUND: 0.9, TRIVIAL: 0.8, WARNING: None}).splitlines()) == 1
+    kinds = {f"{FOUND}_smear": 0.8, f"{FOUND}_stain": 1.0, f"{FOUND}_none": None}
+    assert told(kinds | {FOUND: 0.9, TRIVIAL: 0.8, WARNING: None}).endswith("0.8000); smear 0.80, stain 1.00")
     assert "undefined" in told({FOUND: None, TRIVIAL: None, WARNING: None})
 
 
