@@ -28,7 +28,7 @@ def compose_features(data: Path, run_dir: Path, *overrides: str, model: tuple[st
     words = [
         *("experiment=features", "data=folder", "category=generic", *model, "data.image_size=32", "data.batch_size=4"),
         *("trainer.max_steps=12", "trainer.accelerator=cpu", "trainer.val_check_interval=4"),
-        *("callback.last.every_n_steps=100", "trainer.log_every_n_steps=1"),
+        *("callback.last.every_n_steps=100", "trainer.log_every_n_steps=1", "trainer.precision=32-true"),
         *("trainer.enable_progress_bar=false", "~callback.progress", "pictures=2"),
     ]
     cfg = compose_command("train", *words, *overrides)
@@ -68,7 +68,7 @@ def test_a_detector_scores_as_the_run_did(features: Path) -> None:
     with (features / "scores.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
-        assert detector(row["path"]).score == pytest.approx(float(row["score"]), rel=1e-4)
+        assert detector(row["path"]).score == pytest.approx(float(row["score"]), rel=1e-3)
     found = detector(rows[0]["path"])
     assert found.anomaly_map.shape == (32, 32)
 

@@ -75,6 +75,16 @@ def test_sharpness_goes_from_the_sum_to_the_maximum() -> None:
     assert torch.allclose(soft(levels)[:, 0], z.exp().sum(dim=1), rtol=1e-3)
 
 
+def test_a_level_that_never_varied_stays_finite() -> None:
+    """As before training, when F is the identity and no level has a residual."""
+    rule = SoftMaximum()
+    rule.calibrate(torch.zeros(4, 2, 8, 8))
+    for value in (0.0, 1e-7, 1.0, 1e30):
+        found = rule(torch.full((1, 2, 8, 8), value))
+        assert found.isfinite().all()
+        assert (found > 0).all()
+
+
 def test_levels_that_see_the_same_count_as_one() -> None:
     levels, alone, both = normal(), SoftMaximum(), SoftMaximum(together=[0, 2])
     for rule in (alone, both):

@@ -5,6 +5,8 @@ from torch import Tensor
 
 _LEAST = 1e-8  # of a level, before its logarithm
 _MOST_CELLS = 2**20
+_LEAST_SPREAD = 0.1  # of a logarithm: a level that hardly varies must not decide by rounding
+_MOST = 30.0  # of z: what is more unusual says nothing more, and its exponential would overflow
 
 
 class SoftMaximum:
@@ -40,7 +42,7 @@ class SoftMaximum:
         cells = levels.transpose(0, 1).flatten(1).clamp_min(_LEAST).log()
         cells = cells[:, :: max(1, cells.shape[1] // _MOST_CELLS)]
         middle, high = (cells.kthvalue(max(1, round(q * cells.shape[1])), dim=1).values for q in (0.5, 0.99))
-        self.learned = torch.stack([middle, (high - middle).clamp_min(1e-3)])
+        self.learned = torch.stack([middle, (high - middle).clamp_min(_LEAST_SPREAD)])
 
     def __call__(self, levels: Tensor) -> Tensor:
         """Combine levels `(B, L, h, w)` to one map `(B, 1, h, w)`, > 0.
@@ -62,7 +64,7 @@ class SoftMaximum:
                 "it to levels of this space, or to []"
             )
         middle, spread = self.learned.view(2, 1, -1, 1, 1)
-        unusual = (levels.clamp_min(_LEAST).log() - middle) / spread
+        unusual = ((levels.clamp_min(_LEAST).log() - middle) / spread).clamp_max(_MOST)
         if self.together:
             rest = [i for i in range(levels.shape[1]) if i not in self.together]
             one = unusual[:, self.together].mean(dim=1, keepdim=True)
