@@ -44,7 +44,9 @@ def find_unseen(
     if not own:  # no pixel is damaged
         return facts | {FOUND: None, TRIVIAL: None, WARNING: None}
     value = _mean(own.values())
-    statistics = (_mean(found[kind][name] or 0.5 for kind in own) for name in PIXEL_STATISTICS)
+    # Where the map has an AUROC each statistic has one, too, because they judge the same pixels.
+    of_kinds = [[other for kind in own if (other := found[kind][name]) is not None] for name in PIXEL_STATISTICS]
+    statistics = [_mean(others) for others in of_kinds]
     best = max(max(one, 1 - one) for one in statistics)
     return facts | {FOUND: value, TRIVIAL: best, WARNING: _warning(value, best, module.network.space.name)}
 
