@@ -1,4 +1,5 @@
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import NamedTuple
 
 import torch
@@ -6,6 +7,7 @@ from torch import Tensor, nn
 
 from fae.head.head import Head
 from fae.score.levels import by_level
+from fae.score.score import Score
 from fae.space.space import Space
 from fae.types import Residual
 
@@ -39,14 +41,15 @@ class Network(nn.Module):
         """The names of the L levels."""
         return (*self.space.names, *self.head.names)
 
-    def check_residual(self, residual: Residual) -> None:
-        """Refuse a residual that does not compare the channels of this space.
+    def check_score(self, score: Score) -> None:
+        """Refuse a score that does not compare the channels of this space, or does not combine these levels.
 
         Raises:
-            ValueError: the residual compares something else.
+            ValueError: residual or rule are for something else.
         """
         point = self._tried()
-        by_level(residual, point, point, self.space.levels)
+        residuals = by_level(score.residual, point, point, self.space.levels)
+        copy(score.rule).calibrate(residuals.new_zeros(1, len(self.names), 1, 1), self.names)
 
     def _tried(self) -> Tensor:
         return torch.zeros(1, sum(self.space.levels), *(max(1, _TRIED // self.space.stride),) * 2)
@@ -91,6 +94,5 @@ class Network(nn.Module):
         """
         point = self.space(image)
         reconstruction = (reconstruct or self.model)(point.contiguous(memory_format=torch.channels_last))
-        image_levels, levels = self.space.levelled(point), self.space.levelled(reconstruction)
-        residuals = by_level(residual, image_levels, levels, self.space.levels)
+        residuals = by_level(residual, point, reconstruction, self.space.levels)
         return Passed(torch.cat([residuals, self.head.evidence(point, reconstruction)], dim=1), reconstruction)

@@ -120,7 +120,7 @@ def _train(
     check_engine(cfg.engine)
     module = build_module(cfg, score)
     module.network.check(data.stages[0])
-    module.network.check_residual(score.residual)
+    module.network.check_score(score)
     mode = safe_mode(cfg.logger.mode)
     words = [word for word in command if not word.startswith(("run_dir=", "sweep="))]
     resume = shlex.join([python(), "-m", "fae.train", *words, f"run_dir={run_dir}"])
@@ -139,7 +139,7 @@ def _train(
         if not trainer.is_global_zero:
             return {}
         inside = data.val.content
-        score.rule.calibrate(val.levels)
+        score.rule.calibrate(val.levels, module.network.names)
         held_out = Normals(score.calibrate(score.combined(val.levels, inside.shape[-2:]), inside), inside)
         levels = Levels(module.network.names, module.network.space.shows, val.levels, test.levels)
         maps = Maps(held_out, score.anomaly_map(score.combined(test.levels, inside.shape[-2:])), levels=levels)

@@ -1,5 +1,6 @@
 """The vocabulary that all packages share; this module imports nothing of fae."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -85,8 +86,8 @@ class Rule(Protocol):
     learned: Tensor | None
     """What `calibrate` learns; None before calibration, and for a rule that learns nothing."""
 
-    def calibrate(self, levels: Tensor) -> None:
-        """Learn from the levels `(N, L, h, w)` of held-out normal images."""
+    def calibrate(self, levels: Tensor, names: Sequence[str]) -> None:
+        """Learn from the levels `(N, L, h, w)` of held-out normal images, and from the names of the L levels."""
         ...
 
     def __call__(self, levels: Tensor) -> Tensor:

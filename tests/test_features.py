@@ -167,7 +167,7 @@ def test_a_checkpoint_without_statistics_is_refused(features: Path, tmp_path: Pa
     run = moved(features, tmp_path)
     for name in ("best.ckpt", "last.ckpt"):
         checkpoint = torch.load(run / name, weights_only=True)
-        del checkpoint["state_dict"]["network.space.axes"]
+        del checkpoint["state_dict"]["network.space.scale"]
         torch.save(checkpoint, run / name)
     with pytest.raises(ValueError, match="holds no weights for the network of this run"):
         evaluate(compose_evaluate(f"run_dir={run}"))
@@ -225,7 +225,7 @@ def test_your_own_network(tmp_path: Path, tiny: Path, monkeypatch: pytest.Monkey
     words = ["experiment=features", "space=mine", "data=folder", "category=generic", f"data.root={tiny}", *SMALL]
     words += ["data.image_size=32", "trainer.max_steps=2", "trainer.val_check_interval=2", "trainer.accelerator=cpu"]
     words += ["trainer.enable_progress_bar=false", "~callback.progress", f"run_dir={tmp_path / 'run'}", "pictures=1"]
-    words += ["score.rule.together=[1,2]", "trainer.log_every_n_steps=1"]
+    words += ["trainer.log_every_n_steps=1"]
     monkeypatch.setattr("sys.argv", ["fae.train", "--config-dir", str(own / "conf"), *words])
     main()
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())

@@ -113,7 +113,7 @@ def test_a_detector_belongs_to_its_weights_and_its_version(run_dir: Path, tmp_pa
     state = torch.load(path, weights_only=True)
     for change, message in (
         ({"checkpoint": "0" * 16}, "belongs to other weights than"),
-        ({"format": 99}, "has format 99, but this version reads format 3"),
+        ({"format": 99}, "has format 99, but this version reads format 4"),
     ):
         torch.save(state | change, path)
         with pytest.raises(ValueError, match=message):

@@ -53,7 +53,7 @@ class Scored:
         self.data.setup()
         self.score: Score = instantiate(cfg.score, _convert_="all")
         self.module = build_module(cfg, self.score)
-        self.module.network.check_residual(self.score.residual)
+        self.module.network.check_score(self.score)
         self.checkpoint = load_weights(self.module.network, cfg, run_dir)
         self.trainer = build_trainer(cfg, [])
         self.where: dict[str, Any] = {"git_commit": git_commit()} | environment(self.trainer.strategy.root_device)
@@ -107,7 +107,7 @@ class Scored:
     @property
     def residuals(self) -> Residuals:
         """The residuals of the held-out and the test images; the rule is calibrated."""
-        self.score.rule.calibrate(self.levels.val)
+        self.score.rule.calibrate(self.levels.val, self.levels.names)
         return Residuals(self._combined(self.levels.val), self._combined(self.levels.test))
 
     def _combined(self, levels: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ class ResidualSDC(nn.Module):
     """Stacked dilated convolutions in residual blocks: F is the identity before training, and learns to repair.
 
     The paper's stages (Bauer et al. 2022, section 3.3) without encoder and decoder, for a space whose points are
-    features already. Nothing bounds the output, because features have no range.
+    features already. Two linear maps between channels, before the blocks and after them, let F drop directions in which
+    normal points never vary, as a projection does. Nothing bounds the output, because features have no range.
 
     Args:
         channels: number of channels C of the space.
@@ -34,12 +35,20 @@ class ResidualSDC(nn.Module):
                 raise ValueError(f"model.{name} (={value}) must be at least 1")
         if not 1 <= branches <= len(DILATIONS):
             raise ValueError(f"model.branches (={branches}) must lie in 1 to {len(DILATIONS)}; 4 is a good default")
+        self.enter, self.leave = _identity(channels), _identity(channels)
         self.blocks = nn.Sequential(*(_Block(channels, inner, width, branches) for _ in range(blocks)))
 
     def forward(self, point: Tensor) -> Tensor:
         """Reconstruct points `(B, C, h, w)` of any size; the result has the same shape and is float32."""
-        reconstruction: Tensor = self.blocks(point)
+        # In bf16 the blocks' small changes would drown in what they are added to.
+        reconstruction: Tensor = self.leave(self.blocks(self.enter(point).float()))
         return reconstruction.float()
+
+
+def _identity(channels: int) -> nn.Conv2d:
+    linear = nn.Conv2d(channels, channels, 1, bias=False)
+    nn.init.dirac_(linear.weight)
+    return linear
 
 
 class _Block(nn.Module):

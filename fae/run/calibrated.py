@@ -14,7 +14,7 @@ from fae.run.network import checkpoint_of
 from fae.score.score import Score
 
 DETECTOR = "detector.pt"
-_FORMAT = 3
+_FORMAT = 4
 
 
 def save_detector(

@@ -15,11 +15,11 @@ _LEAST = 1e-4  # the least standard deviation of a channel: one that never chang
 class Features(Space):
     """The features of a frozen network and, as the first level, the image itself.
 
-    All levels are brought to one stride: finer ones are averaged, coarser ones interpolated. Each channel is
-    standardised by its mean and its spread over the training images, and each level has the same weight: its channels
-    are scaled so that their expected sum of squares is C / number of levels. Then all channels are turned to their
-    principal axes. This changes no distance; but a network whose first layer is a batch norm sees whitened features, in
-    which what breaks the rules of normal texture stands out, however small it is.
+    All levels are brought to one stride: finer ones are averaged, coarser ones interpolated. Then each cell becomes the
+    mean of the cells around it, which tells more of texture and less of chance (the patches of Roth et al. 2022). Each
+    channel is standardised by its mean and its spread over the training images, and each level has the same weight: its
+    channels are scaled so that their expected sum of squares is C / number of levels. The frozen network sees images
+    with a reflected margin, because zeros beyond a border would look like a defect.
 
     Args:
         name: name of the space in reports.
@@ -27,20 +27,28 @@ class Features(Space):
             strides s that are powers of 2; it is frozen.
         channels: number of channels C of this space: 3 for the image, and those of all feature maps.
         stride: side of a cell in pixels, a power of 2.
+        around: side in cells of the square that each cell is the mean of, odd, >= 1; 1 leaves the cells as they are.
+        margin: width in pixels of the reflected margin, >= 0; it is rounded up to whole cells of the backbone, and is
+            narrower for images that have too few pixels to reflect.
 
     Raises:
-        ValueError: `channels` is not what the backbone has, or `stride` is not a power of 2.
+        ValueError: `channels` is not what the backbone has, or another argument is outside its domain.
     """
 
     mean: Tensor
     scale: Tensor
-    axes: Tensor
 
-    def __init__(self, name: str, backbone: nn.Module, channels: int, stride: int = 8) -> None:
+    def __init__(
+        self, name: str, backbone: nn.Module, channels: int, stride: int = 8, around: int = 3, margin: int = 32
+    ) -> None:
         super().__init__()
-        self.name = name
+        self.name, self.around, self.margin = name, around, margin
         if stride < 1 or stride & (stride - 1):
             raise ValueError(f"stride (={stride}) must be a power of 2; use 8")
+        if around < 1 or around % 2 == 0:
+            raise ValueError(f"around (={around}) must be an odd number of cells, at least 1; use 3")
+        if margin < 0:
+            raise ValueError(f"margin (={margin}) must not be negative; use 32")
         self.backbone = backbone.requires_grad_(False).eval()
         with torch.no_grad():
             maps = self.backbone(torch.zeros(1, 3, 2 * SMALLEST, 2 * SMALLEST))
@@ -56,13 +64,12 @@ class Features(Space):
         self.shows = f"reconstruction, of the image at stride {stride}"
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("scale", torch.zeros(channels))
-        self.register_buffer("axes", torch.zeros(channels, channels))
         # Whether the statistics are known is remembered here, because reading it of a GPU would make every step wait.
         self.known = False
         self.register_load_state_dict_post_hook(lambda module, _: module._remember())  # type: ignore[no-untyped-call]
 
     def _remember(self) -> None:
-        self.known = bool(self.axes.any())
+        self.known = bool(self.scale.any())
 
     def train(self, mode: bool = True) -> "Features":
         """Stay in evaluation mode: nothing here is trained."""
@@ -79,33 +86,27 @@ class Features(Space):
 
     @torch.no_grad()
     def fit(self, images: Sequence[Tensor]) -> None:
-        """Learn mean, spread and principal axes; see `Space.fit`."""
+        """Learn mean and spread of each channel; see `Space.fit`."""
         if self.known:
             return
-        channels = len(self.mean)
-        total, products = (self.mean.new_zeros(size, dtype=torch.float64) for size in (channels, (channels, channels)))
+        total, squares = (self.mean.new_zeros(len(self.mean), dtype=torch.float64) for _ in range(2))
         cells = 0
         for image in images:
             raw = self._raw(image.to(self.mean.device).float() / 255).transpose(0, 1).flatten(1).double()
             total += raw.sum(dim=1)
-            products += raw @ raw.T
+            squares += raw.square().sum(dim=1)
             cells += raw.shape[1]
         mean = total / cells
-        covariance = products / cells - torch.outer(mean, mean)
-        deviation = covariance.diagonal().clamp_min(0).sqrt().clamp_min(_LEAST)
-        share = [channels / len(self.levels) / count for count in self.levels]
+        deviation = (squares / cells - mean.square()).clamp_min(0).sqrt().clamp_min(_LEAST)
+        share = [len(self.mean) / len(self.levels) / count for count in self.levels]
         weight = torch.cat([torch.full((c,), one) for c, one in zip(self.levels, share, strict=True)]).sqrt()
-        scale = weight.to(deviation) / deviation
         self.mean.copy_(mean)
-        self.scale.copy_(scale)
-        self.axes.copy_(
-            torch.linalg.eigh(covariance * torch.outer(scale, scale)).eigenvectors.T.flip(0)
-        )  # widest first
+        self.scale.copy_(weight.to(deviation) / deviation)
         self._remember()
 
     @torch.no_grad()
     def forward(self, image: Tensor) -> Tensor:
-        """Map images `(B, 3, H, W)` in [0, 1] to features `(B, C, h, w)` along their principal axes.
+        """Map images `(B, 3, H, W)` in [0, 1] to standardised features `(B, C, h, w)`.
 
         h and w are H and W divided by the stride, rounded up to the coarsest cell of the backbone.
 
@@ -116,27 +117,21 @@ class Features(Space):
         self.check(image.shape[-2:])
         if not self.known:
             raise RuntimeError("the features have no statistics; call fit(training images), or load a checkpoint")
-        centred = self._raw(image) - self.mean.view(1, -1, 1, 1)
-        return _turned(centred, self.axes * self.scale)
-
-    @torch.no_grad()
-    def levelled(self, point: Tensor) -> Tensor:
-        """Turn points `(B, C, h, w)` back to the channels of the levels, standardised."""
-        return _turned(point, self.axes.T)
+        return (self._raw(image) - self.mean.view(1, -1, 1, 1)) * self.scale.view(1, -1, 1, 1)
 
     def _raw(self, image: Tensor) -> Tensor:
-        """Return the levels `(B, C, h, w)` side by side, as the backbone gives them."""
+        """Return the levels `(B, C, h, w)` side by side, in the units of the backbone."""
         height, width = (-(-side // self.coarsest) * self.coarsest for side in image.shape[-2:])
         if (height, width) != image.shape[-2:]:
             image = F.interpolate(image, (height, width), mode="bilinear", align_corners=False, antialias=True)
+        margin = min(-(-self.margin // self.coarsest), (min(height, width) - 1) // self.coarsest) * self.coarsest
+        image = F.pad(image, (margin,) * 4, mode="reflect")
         maps = [image, *self.backbone(image.contiguous(memory_format=torch.channels_last))]
-        return torch.cat([self._at_stride(one.float(), (height, width)) for one in maps], dim=1)
-
-    def _at_stride(self, level: Tensor, size: tuple[int, int]) -> Tensor:
-        height, width = size[0] // self.stride, size[1] // self.stride
-        if level.shape[-1] >= width:
-            return F.adaptive_avg_pool2d(level, (height, width))
-        return F.interpolate(level, (height, width), mode="bilinear", align_corners=False)
+        size = image.shape[-2] // self.stride, image.shape[-1] // self.stride
+        cells = torch.cat([_at_size(one.float(), size) for one in maps], dim=1)
+        around = F.avg_pool2d(cells, self.around, 1, self.around // 2, count_include_pad=False)
+        edge = margin // self.stride
+        return around[..., edge : size[0] - edge, edge : size[1] - edge]
 
     def mask(self, mask: Tensor) -> Tensor:
         """Average masks `(B, 1, H, W)` in [0, 1] over the cells, to `(B, 1, h, w)`."""
@@ -145,11 +140,11 @@ class Features(Space):
 
     def picture(self, point: Tensor, size: Sequence[int]) -> Tensor:
         """Show the image level of points `(B, C, h, w)`, one cell for `stride` pixels, as `(B, 3, *size)` in [0, 1]."""
-        image = (self.levelled(point) / self.scale.view(1, -1, 1, 1) + self.mean.view(1, -1, 1, 1))[:, :3]
+        image = (point / self.scale.view(1, -1, 1, 1) + self.mean.view(1, -1, 1, 1))[:, :3]
         return F.interpolate(image.clamp(0, 1), tuple(size), mode="bilinear", align_corners=False)
 
 
-def _turned(point: Tensor, axes: Tensor) -> Tensor:
-    # In bf16 the rounding of wide axes would drown the narrow ones.
-    with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
-        return F.conv2d(point.float(), axes[..., None, None])
+def _at_size(level: Tensor, size: tuple[int, int]) -> Tensor:
+    if level.shape[-1] >= size[1]:
+        return F.adaptive_avg_pool2d(level, size)
+    return F.interpolate(level, size, mode="bilinear", align_corners=False)

@@ -37,10 +37,6 @@ class Pixel(Space):
         """Return the images `(B, 3, H, W)` as they are."""
         return image
 
-    def levelled(self, point: Tensor) -> Tensor:
-        """Return the images `(B, 3, H, W)` as they are."""
-        return point
-
     def mask(self, mask: Tensor) -> Tensor:
         """Return the masks `(B, 1, H, W)` as they are."""
         return mask

@@ -36,10 +36,6 @@ class Space(nn.Module, ABC):
         """Map images `(B, 3, H, W)` in [0, 1] to points `(B, C, h, w)` of this space, float32."""
 
     @abstractmethod
-    def levelled(self, point: Tensor) -> Tensor:
-        """Return points `(B, C, h, w)` with the channels of each level side by side, as `levels` counts them."""
-
-    @abstractmethod
     def mask(self, mask: Tensor) -> Tensor:
         """Bring masks `(B, 1, H, W)` in [0, 1] to the cells of this space, `(B, 1, h, w)` in [0, 1]."""
 

@@ -13,6 +13,8 @@ from fae.score.rule.total import Total
 from fae.score.score import Score
 from fae.types import Residual
 
+NAMES = ("image", "stride 8", "stride 16")
+
 
 def normal() -> torch.Tensor:
     """Levels of eight normal images: the second is a thousand times larger, and the third almost zero."""
@@ -45,7 +47,7 @@ def test_residuals_of_images_refuse_features(residual: Residual) -> None:
 def test_levels_of_any_size_and_spread_count_alike() -> None:
     """What is as unusual in one level as in another has about the same value, whatever the levels' scales."""
     rule, levels = SoftMaximum(), normal()
-    rule.calibrate(levels)
+    rule.calibrate(levels, NAMES)
     values = []
     for level in range(3):
         one = levels[:1].clone()
@@ -59,8 +61,8 @@ def test_levels_of_any_size_and_spread_count_alike() -> None:
 def test_a_scale_changes_nothing_after_calibration() -> None:
     first, second, factor = SoftMaximum(), SoftMaximum(), torch.tensor([5.0, 0.01, 100.0]).view(1, 3, 1, 1)
     levels = normal()
-    first.calibrate(levels)
-    second.calibrate(levels * factor)
+    first.calibrate(levels, NAMES)
+    second.calibrate(levels * factor, NAMES)
     assert torch.allclose(first(levels), second(levels * factor), rtol=1e-3)
 
 
@@ -68,7 +70,7 @@ def test_sharpness_goes_from_the_sum_to_the_maximum() -> None:
     levels = normal()
     loud, soft = SoftMaximum(sharpness=1e3), SoftMaximum(sharpness=1.0)
     for rule in (loud, soft):
-        rule.calibrate(levels)
+        rule.calibrate(levels, NAMES)
     assert loud.learned is not None
     z = (levels.log() - loud.learned[0].view(1, 3, 1, 1)) / loud.learned[1].view(1, 3, 1, 1)
     assert torch.allclose(loud(levels)[:, 0], z.amax(dim=1).exp(), rtol=0.01)
@@ -78,21 +80,28 @@ def test_sharpness_goes_from_the_sum_to_the_maximum() -> None:
 def test_a_level_that_never_varied_stays_finite() -> None:
     """As before training, when F is the identity and no level has a residual."""
     rule = SoftMaximum()
-    rule.calibrate(torch.zeros(4, 2, 8, 8))
+    rule.calibrate(torch.zeros(4, 2, 8, 8), NAMES[:2])
     for value in (0.0, 1e-7, 1.0, 1e30):
         found = rule(torch.full((1, 2, 8, 8), value))
         assert found.isfinite().all()
         assert (found > 0).all()
 
 
-def test_levels_that_see_the_same_count_as_one() -> None:
-    levels, alone, both = normal(), SoftMaximum(), SoftMaximum(together=[0, 2])
+def test_sums_compete() -> None:
+    """A pattern shares its weight among the levels that match, and a name that is not there is left out."""
+    levels, alone = normal(), SoftMaximum()
+    both = SoftMaximum([{"image": 0.5}, {"stride *": 1, "head": 2}])
+    with_head = torch.cat([levels, levels[:, :1]], dim=1)
     for rule in (alone, both):
-        rule.calibrate(levels)
+        rule.calibrate(levels, NAMES)
     assert alone.learned is not None
     z = (levels.log() - alone.learned[0].view(1, 3, 1, 1)) / alone.learned[1].view(1, 3, 1, 1)
-    expected = torch.logsumexp(3 * torch.stack([z[:, 1], (z[:, 0] + z[:, 2]) / 2]), dim=0) / 3
+    strides = (z[:, 1] + z[:, 2]) / 2
+    expected = torch.logsumexp(3 * torch.stack([z[:, 0] / 2, strides]), dim=0) / 3
     assert torch.allclose(both(levels)[:, 0], expected.exp(), rtol=1e-4)
+    both.calibrate(with_head, (*NAMES, "head"))
+    expected = torch.logsumexp(3 * torch.stack([z[:, 0] / 2, strides + 2 * z[:, 0]]), dim=0) / 3
+    assert torch.allclose(both(with_head)[:, 0], expected.exp(), rtol=1e-4)
 
 
 def test_what_a_rule_refuses() -> None:
@@ -100,20 +109,19 @@ def test_what_a_rule_refuses() -> None:
         SoftMaximum(sharpness=0)
     with pytest.raises(RuntimeError, match="needs calibrate"):
         SoftMaximum()(normal())
-    for together in ([1, 1], [-1]):
-        with pytest.raises(ValueError, match=r"together \(=.*\) must hold different positions, counted from 0"):
-            SoftMaximum(together=together)
-    beyond = SoftMaximum(together=[1, 3])
-    beyond.calibrate(normal())
-    with pytest.raises(ValueError, match=r"together \(=\[1, 3\]\) names a level beyond the last, 2; set"):
-        beyond(normal())
+    for one in ({}, {"image": -1.0}, {"image": 0.0}):
+        with pytest.raises(ValueError, match=r"score.rule.sums \(=.*\): each sum needs weights >= 0, of which one is"):
+            SoftMaximum([{"image": 1.0}, one])
+    for sums in ([{"image": 1}, {"head": 1}], [{"image": 1, "stride 8": 1}]):
+        with pytest.raises(ValueError, match=r"sums \(=.*\) must name each of the levels image, stride 8, stride 16"):
+            SoftMaximum(sums).calibrate(normal(), NAMES)
     rule = SoftMaximum()
-    rule.calibrate(normal())
+    rule.calibrate(normal(), NAMES)
     with pytest.raises(
         ValueError, match="must be the 3 of calibration; a score belongs to the space and the head of its own"
     ):
         rule(normal()[:, :2])
-    Total().calibrate(normal())
+    Total().calibrate(normal(), NAMES)
     assert torch.equal(Total()(normal()), normal().sum(dim=1, keepdim=True))
 
 

@@ -54,7 +54,6 @@ def test_laws_of_a_space(space: Space) -> None:
     point = space(image)
     assert point.shape == (2, sum(space.levels), 64 // space.stride, 48 // space.stride)
     assert len(space.names) == len(space.levels)
-    assert space.levelled(point).shape == point.shape
     assert not point.requires_grad
     assert not [one for one in space.parameters() if one.requires_grad]
     mask = torch.zeros(2, 1, 64, 48)
@@ -79,25 +78,44 @@ def test_pixels_are_the_images() -> None:
 def test_channels_are_standardised_and_levels_weigh_alike() -> None:
     images = pictures(6)
     space = fitted([images])
-    point = space.levelled(space(images.float() / 255))
+    point = space(images.float() / 255)
     assert point.mean(dim=(0, 2, 3)).abs().max() < 1e-4
     squares = [float(level.square().mean(dim=(0, 2, 3)).sum()) for level in torch.split(point, space.levels, dim=1)]
     assert squares == pytest.approx([5.0, 5.0, 5.0], rel=1e-3)  # 15 channels, three levels
 
 
-def test_points_lie_along_the_principal_axes() -> None:
-    """The axes do not vary together, the widest comes first, and no distance changes."""
-    images = pictures(6)
-    space = fitted([images])
-    point = space(images.float() / 255)
-    covariance = torch.cov(point.transpose(0, 1).flatten(1))
-    variance = covariance.diagonal()
-    assert (covariance - torch.diag(variance)).abs().max() < 1e-3 * variance.max()
-    assert (variance.diff() <= 1e-4).all()
-    standardised = space.levelled(point)
-    assert torch.allclose((point[0] - point[1]).norm(dim=0), (standardised[0] - standardised[1]).norm(dim=0), rtol=1e-3)
-    raw = (space._raw(images.float() / 255) - space.mean.view(1, -1, 1, 1)) * space.scale.view(1, -1, 1, 1)
-    assert torch.allclose(standardised, raw, atol=1e-3)
+def test_a_cell_is_the_mean_of_the_cells_around_it() -> None:
+    image = torch.rand(1, 3, 64, 80)
+    alone, mean = features(around=1)._raw(image), features(around=3)._raw(image)
+    expected = torch.nn.functional.avg_pool2d(alone, 3, 1)
+    assert torch.allclose(mean[..., 1:-1, 1:-1], expected, atol=1e-6)
+
+
+class Bordered(Backbone):
+    """A network whose convolutions see zeros beyond the border, as real ones do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 3, 5, padding=2)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        return super().forward(self.first(image))
+
+
+def test_a_border_is_no_event() -> None:
+    """An image of one colour has the same features everywhere, because what lies beyond its border is reflected."""
+    image = torch.full((1, 3, 64, 64), 0.6)
+
+    def spread(margin: int) -> float:
+        return float(features(backbone=Bordered(), margin=margin)._raw(image).std(dim=(2, 3)).max())
+
+    assert spread(32) < 1e-6 < 1e-3 < spread(0)
+
+
+def test_the_margin_fits_small_images() -> None:
+    for side in (32, 33, 48):
+        image = torch.rand(1, 3, side, side)
+        assert fitted()(image).shape == (1, 15, -(-side // 16) * 2, -(-side // 16) * 2)
 
 
 def test_statistics_come_once_and_are_restored_to_the_bit() -> None:
@@ -122,6 +140,8 @@ def test_what_was_not_learned_is_told() -> None:
     [
         ({"channels": 16}, r"channels \(=16\) must be .* 3 \+ 5 \+ 7 = 15"),
         ({"stride": 6}, r"stride \(=6\) must be a power of 2; use 8"),
+        ({"around": 2}, r"around \(=2\) must be an odd number of cells, at least 1; use 3"),
+        ({"margin": -1}, r"margin \(=-1\) must not be negative; use 32"),
     ],
 )
 def test_wrong_arguments(changes: dict[str, Any], message: str) -> None:
@@ -141,11 +161,10 @@ def test_any_size_is_brought_to_whole_cells() -> None:
 
 
 def test_the_image_level_is_the_image() -> None:
-    image = torch.rand(1, 3, 64, 64)
-    shown = fitted().picture(fitted()(image), (64, 64))
-    blocks = torch.nn.functional.avg_pool2d(image, 8)
-    assert torch.allclose(torch.nn.functional.avg_pool2d(shown, 8), blocks, atol=0.15)
-    assert abs(float(shown.mean() - image.mean())) < 0.01
+    image, space = torch.rand(1, 3, 64, 64), features(around=1)
+    space.fit([pictures(4)])
+    shown = space.picture(space(image), (8, 8))
+    assert torch.allclose(shown, torch.nn.functional.avg_pool2d(image, 8), atol=1e-5)
 
 
 def test_the_frozen_network_stays_as_it_is() -> None:

@@ -1,4 +1,5 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 
 import torch
 from torch import Tensor
@@ -10,46 +11,73 @@ _MOST = 30.0  # of z: what is more unusual says nothing more, and its exponentia
 
 
 class SoftMaximum:
-    """The level that is most unusual for a normal cell decides, softly.
+    """The sum of levels that is most unusual for a normal cell decides, softly.
 
     Levels have different sizes and spreads: the residual of coarse texture is large everywhere, and the head's evidence
     is almost zero everywhere. So each level v becomes z = (log v − a) / (b − a), where a and b are the median and the
-    99 % quantile of log v over the cells of held-out normal images. A cell's value is exp of the soft maximum
-    (Σ exp(s·z))^(1/s) over its levels. No defect is seen.
+    99 % quantile of log v over the cells of held-out normal images. Weighted sums of z compete: the value of a cell is
+    exp of their soft maximum, (Σ exp(s·sum))^(1/s). No defect is seen.
 
     Args:
-        sharpness: exponent s > 0; a large one takes the maximum, and 1 adds the levels up.
-        together: positions of levels that count as one, by the mean of their z: several strides of one network see the
-            same things, and their mean is less noisy than each.
+        sums: for each sum the weights >= 0 of its levels, by name. A name may be a pattern, such as `stride *`: the
+            levels that match share its weight. Names that this run does not have, such as `head` without a head, are
+            left out. None lets each level compete for itself.
+        sharpness: exponent s > 0; a large one takes the maximum, and 1 adds the values up.
 
     Raises:
-        ValueError: `sharpness` is not positive, or a position is negative or occurs twice.
+        ValueError: `sharpness` is not positive, a weight is negative, or a sum has no weight.
     """
 
     name = "soft_maximum"
 
-    def __init__(self, sharpness: float = 3.0, together: Sequence[int] = ()) -> None:
+    def __init__(self, sums: Sequence[Mapping[str, float]] | None = None, sharpness: float = 3.0) -> None:
         if sharpness <= 0:
             raise ValueError(f"score.rule.sharpness (={sharpness}) must be positive; 3 is a good default")
-        if len(set(together)) < len(together) or min(together, default=0) < 0:
-            raise ValueError(f"score.rule.together (={list(together)}) must hold different positions, counted from 0")
-        self.sharpness, self.together = sharpness, list(together)
+        for one in sums or ():
+            if min(one.values(), default=-1) < 0 or not any(one.values()):
+                raise ValueError(f"score.rule.sums (={sums}): each sum needs weights >= 0, of which one is not 0")
+        self.sums, self.sharpness = sums, sharpness
         self.learned: Tensor | None = None
-        """`(2, L)`: the median, and the distance to the 99 % quantile, of the logarithm of each level."""
+        """`(2 + S, L)`: the median, and the distance to the 99 % quantile, of the logarithm of each of L levels; then
+        the weights of the S sums."""
 
-    def calibrate(self, levels: Tensor) -> None:
-        """Learn median and spread of each level from `(N, L, h, w)` levels of held-out normal images."""
+    def calibrate(self, levels: Tensor, names: Sequence[str]) -> None:
+        """Learn median and spread of each level from held-out normal images.
+
+        Args:
+            levels: `(N, L, h, w)` levels of the images.
+            names: the names of the L levels.
+
+        Raises:
+            ValueError: a sum has no level that is there, or a level belongs to no sum.
+        """
         cells = levels.transpose(0, 1).flatten(1).clamp_min(_LEAST).log()
         cells = cells[:, :: max(1, cells.shape[1] // _MOST_CELLS)]
         middle, high = (cells.kthvalue(max(1, round(q * cells.shape[1])), dim=1).values for q in (0.5, 0.99))
-        self.learned = torch.stack([middle, (high - middle).clamp_min(_LEAST_SPREAD)])
+        spread = (high - middle).clamp_min(_LEAST_SPREAD)
+        self.learned = torch.cat([torch.stack([middle, spread]), self._weights(names).to(middle)])
+
+    def _weights(self, names: Sequence[str]) -> Tensor:
+        if self.sums is None:
+            return torch.eye(len(names))
+        weights = torch.zeros(len(self.sums), len(names))
+        for row, one in zip(weights, self.sums, strict=True):
+            for pattern, weight in one.items():
+                found = [fnmatchcase(name, pattern) for name in names]
+                row[found] += weight / max(1, sum(found))
+        if not (weights.any(dim=1).all() and weights.any(dim=0).all()):
+            raise ValueError(
+                f"score.rule.sums (={self.sums}) must name each of the levels {', '.join(names)}, and each sum one "
+                "at least; null lets each level compete for itself"
+            )
+        return weights
 
     def __call__(self, levels: Tensor) -> Tensor:
         """Combine levels `(B, L, h, w)` to one map `(B, 1, h, w)`, > 0.
 
         Raises:
             RuntimeError: `calibrate` has not run.
-            ValueError: the levels are not those of calibration, or `together` names one that is not there.
+            ValueError: the levels are not those of calibration.
         """
         if self.learned is None:
             raise RuntimeError("the rule soft_maximum needs calibrate(levels of normal images) first")
@@ -58,15 +86,7 @@ class SoftMaximum:
                 f"levels (shape {tuple(levels.shape)}) must be the {self.learned.shape[1]} of calibration; a score "
                 "belongs to the space and the head of its own run"
             )
-        if max(self.together, default=0) >= levels.shape[1]:
-            raise ValueError(
-                f"score.rule.together (={self.together}) names a level beyond the last, {levels.shape[1] - 1}; set "
-                "it to levels of this space, or to []"
-            )
-        middle, spread = self.learned.view(2, 1, -1, 1, 1)
+        middle, spread = self.learned[:2].view(2, 1, -1, 1, 1)
         unusual = ((levels.clamp_min(_LEAST).log() - middle) / spread).clamp_max(_MOST)
-        if self.together:
-            rest = [i for i in range(levels.shape[1]) if i not in self.together]
-            one = unusual[:, self.together].mean(dim=1, keepdim=True)
-            unusual = torch.cat([unusual[:, rest], one], dim=1)
-        return (torch.logsumexp(self.sharpness * unusual, dim=1, keepdim=True) / self.sharpness).exp()
+        sums = torch.einsum("sl,blhw->bshw", self.learned[2:], unusual)
+        return (torch.logsumexp(self.sharpness * sums, dim=1, keepdim=True) / self.sharpness).exp()

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 from torch import Tensor
 
 
@@ -9,7 +11,7 @@ class Total:
     def __init__(self) -> None:
         self.learned: Tensor | None = None
 
-    def calibrate(self, levels: Tensor) -> None:
+    def calibrate(self, levels: Tensor, names: Sequence[str]) -> None:
         """Learn nothing."""
 
     def __call__(self, levels: Tensor) -> Tensor:
