@@ -68,7 +68,7 @@ class AnomalyAutoencoder(lightning.LightningModule):
     def in_space(self, batch: Batch) -> Batch:
         """Bring a batch of images to the space of the network: X, X̂ and M."""
         space = self.network.space
-        return Batch(space(batch.clean), space(batch.corrupted), space.mask(batch.corruption_mask))
+        return Batch(space.undamaged(batch.clean), space(batch.corrupted), space.mask(batch.corruption_mask))
 
     def on_fit_start(self) -> None:
         """Let the space learn its statistics from the training images, unless a checkpoint has brought them."""

@@ -1,6 +1,8 @@
 """Fig. 9: how often X is the training image nearest to X̂ and to F(X̂), and how far F(X̂) is from X, by patch width.
 
 python -m experiments.theory.orthogonality RUN...        # writes experiments/theory/orthogonality.csv and .png
+
+X, X̂ and F(X̂) are points of the run's own space: pixels, or features of the images.
 """
 
 import argparse
@@ -25,14 +27,14 @@ WIDTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9)
 """√(|S| / N)."""
 
 
-def reconstruct(network: torch.nn.Module, image: Tensor, batch: int = 16) -> Tensor:
+def passed(network: torch.nn.Module, image: Tensor, batch: int = 16) -> Tensor:
     with torch.inference_mode():
         return torch.cat([network(part) for part in image.split(batch)])
 
 
-def nearest_share(query: Tensor, image: Tensor, target: Tensor) -> float:
-    """Share of the queries whose nearest image is their target, or a copy of it: data sets hold images twice."""
-    found = image[nearest(query, image).which]
+def nearest_share(query: Tensor, point: Tensor, image: Tensor, target: Tensor) -> float:
+    """Share of the queries whose nearest point is of their target image, or of a copy: data sets hold images twice."""
+    found = image[nearest(query, point).which]
     return float((found == image[target]).flatten(1).all(dim=1).double().mean())
 
 
@@ -41,10 +43,12 @@ def measure(run_dir: Path, repeats: int, same_place: bool, seed: int) -> pd.Data
     scored = Scored(run_dir, finished_config(run_dir), None)
     image = scored.data.train.image.float() / 255
     side = min(image.shape[-2:])
+    space = scored.module.network.space
+    clean = passed(space, image)
     torch.manual_seed(seed)
     untrained = build_module(scored.cfg, scored.score).train()
     for _ in range(15):  # batch norm needs statistics, without which the network is a constant
-        reconstruct(untrained, image)
+        passed(untrained, clean)
     networks = {"trained": scored.module.eval(), "untrained": untrained.eval()}
     rows = []
     for fraction in tqdm(WIDTHS, desc=run_dir.name):
@@ -52,14 +56,16 @@ def measure(run_dir: Path, repeats: int, same_place: bool, seed: int) -> pd.Data
         generator = torch.Generator().manual_seed(seed)
         damaged = torch.cat([swapped(image, width, generator, same_place) for _ in range(repeats)])
         target = torch.arange(len(image)).repeat(repeats)
-        to_damaged = nearest_share(damaged, image, target)
+        points = passed(space, damaged)
+        to_damaged = nearest_share(points, clean, image, target)
         for name, network in networks.items():
-            output = reconstruct(network, damaged)
-            error = (output - image.repeat(repeats, 1, 1, 1)).double().flatten(1).norm(dim=1)
+            output = passed(network, points)
+            error = (output - clean.repeat(repeats, 1, 1, 1)).double().flatten(1).norm(dim=1)
             rows.append(
                 {
                     "run": f"{scored.data.index.dataset.split(':')[1]} {run_dir.name}",
                     "dataset": scored.data.index.dataset,
+                    "space": space.name,
                     "objective": str(scored.cfg.objective._target_).rsplit(".", 1)[-1].lower(),
                     "steps": int(scored.cfg.trainer.max_steps),
                     "network": name,
@@ -68,11 +74,11 @@ def measure(run_dir: Path, repeats: int, same_place: bool, seed: int) -> pd.Data
                     "images": len(image),
                     "trials": len(damaged),
                     "nearest_to_damaged": to_damaged,
-                    "nearest_to_output": nearest_share(output, image, target),
+                    "nearest_to_output": nearest_share(output, clean, image, target),
                     "distance": float(error.mean()),
                     "distance_std": float(error.std()),
-                    "distance_per_value": float(error.mean()) / image[0].numel(),
-                    "rms": float(error.square().mean().sqrt()) / image[0].numel() ** 0.5,
+                    "distance_per_value": float(error.mean()) / clean[0].numel(),
+                    "rms": float(error.square().mean().sqrt()) / clean[0].numel() ** 0.5,
                 }
             )
     return pd.DataFrame(rows)
@@ -87,14 +93,16 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     figure = Figure(figsize=(14, 4.6), layout="constrained")
     colours = cycle(("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#666666"))
     by_run = dict(zip(table["run"].unique(), colours, strict=False))
-    names = table["dataset"].str.split(":").str[1]
+    spaces = table["space"].map(lambda name: "" if name == "pixel" else f", {name}")
+    names = table["dataset"].str.split(":").str[1] + spaces
     trained = names + ", " + table["objective"] + ", " + table["steps"].astype(str) + " steps"
     table = table.assign(name=trained.where(table["network"] == "trained", names + ", untrained"))
     for axis, (column, title) in zip(figure.subplots(1, 3), panels, strict=True):
         drawn = set()
         for (run, network), own in table.groupby(["run", "network"], sort=False):
             # Without a network, and without training, runs on the same images are the same.
-            what = own["dataset"].iloc[0], "" if column == "nearest_to_damaged" else own["name"].iloc[0]
+            place = own["dataset"].iloc[0], own["space"].iloc[0]
+            what = place, "" if column == "nearest_to_damaged" else own["name"].iloc[0]
             if what in drawn:
                 continue
             drawn.add(what)

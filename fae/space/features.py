@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fae.space.recall import Recall
 from fae.space.space import Space
 
 SMALLEST = 32
@@ -30,6 +31,7 @@ class Features(Space):
         around: side in cells of the square that each cell is the mean of, odd, >= 1; 1 leaves the cells as they are.
         margin: width in pixels of the reflected margin, >= 0; it is rounded up to whole cells of the backbone, and is
             narrower for images that have too few pixels to reflect.
+        keep: most memory in MiB for the features of undamaged images, >= 0, see `fae.space.recall.Recall`.
 
     Raises:
         ValueError: `channels` is not what the backbone has, or another argument is outside its domain.
@@ -39,7 +41,14 @@ class Features(Space):
     scale: Tensor
 
     def __init__(
-        self, name: str, backbone: nn.Module, channels: int, stride: int = 8, around: int = 3, margin: int = 32
+        self,
+        name: str,
+        backbone: nn.Module,
+        channels: int,
+        stride: int = 8,
+        around: int = 3,
+        margin: int = 32,
+        keep: int = 1024,
     ) -> None:
         super().__init__()
         self.name, self.around, self.margin = name, around, margin
@@ -64,6 +73,7 @@ class Features(Space):
         self.shows = f"reconstruction, of the image at stride {stride}"
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("scale", torch.zeros(channels))
+        self.recall = Recall(self.forward, keep)
         # Whether the statistics are known is remembered here, because reading it of a GPU would make every step wait.
         self.known = False
         self.register_load_state_dict_post_hook(lambda module, _: module._remember())  # type: ignore[no-untyped-call]
@@ -118,6 +128,10 @@ class Features(Space):
         if not self.known:
             raise RuntimeError("the features have no statistics; call fit(training images), or load a checkpoint")
         return (self._raw(image) - self.mean.view(1, -1, 1, 1)) * self.scale.view(1, -1, 1, 1)
+
+    def undamaged(self, image: Tensor) -> Tensor:
+        """See `Space.undamaged`; what comes back is not computed again."""
+        return self.recall(image)
 
     def _raw(self, image: Tensor) -> Tensor:
         """Return the levels `(B, C, h, w)` side by side, in the units of the backbone."""

@@ -35,6 +35,10 @@ class Space(nn.Module, ABC):
     def forward(self, image: Tensor) -> Tensor:
         """Map images `(B, 3, H, W)` in [0, 1] to points `(B, C, h, w)` of this space, float32."""
 
+    def undamaged(self, image: Tensor) -> Tensor:
+        """Map undamaged training images, which come back again and again; the points are those of `forward`."""
+        return self(image)  # type: ignore[no-any-return]
+
     @abstractmethod
     def mask(self, mask: Tensor) -> Tensor:
         """Bring masks `(B, 1, H, W)` in [0, 1] to the cells of this space, `(B, 1, h, w)` in [0, 1]."""

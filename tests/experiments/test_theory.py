@@ -70,9 +70,9 @@ def test_an_image_that_is_there_twice_is_as_near() -> None:
     image = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     image[3] = image[1]
     target = torch.arange(4)
-    assert orthogonality.nearest_share(image, image, target) == 1
-    assert orthogonality.nearest_share(image, image, target.roll(1)) == 0
-    assert orthogonality.nearest_share(image[[0, 3]], image, torch.tensor([1, 1])) == 0.5
+    assert orthogonality.nearest_share(image, image, image, target) == 1
+    assert orthogonality.nearest_share(image, image, image, target.roll(1)) == 0
+    assert orthogonality.nearest_share(image[[0, 3]], image, image, torch.tensor([1, 1])) == 0.5
 
 
 def test_a_constant_has_no_spread(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
