@@ -76,6 +76,10 @@ class AnomalyAutoencoder(lightning.LightningModule):
         image: Tensor = data.train.image
         self.network.space.fit(torch.chunk(image, -(-len(image) // data.batch_size)))
 
+    def on_fit_end(self) -> None:
+        """Free what the space has kept for training."""
+        self.network.space.forget()
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of one step on corrupted crops; log the loss and its parts."""
         points = self.in_space(batch)

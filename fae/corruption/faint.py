@@ -1,9 +1,7 @@
-from collections.abc import Sequence
-
 import torch
 from torch import Generator, Tensor
 
-from fae.corruption.draw import check_fraction
+from fae.corruption.draw import Range, check_range, is_number, send, uniform
 from fae.types import Corruption
 
 
@@ -15,7 +13,7 @@ class Faint:
 
     Args:
         damage: the damage at full opacity.
-        opacity: `[low, high]` range of the opacity of each image, in (0, 1].
+        opacity: `[smallest, largest]` opacity of an image, in (0, 1].
         undamaged: share of the images without damage, in [0, 1).
         name: name of the corruption in titles and results.
 
@@ -24,20 +22,20 @@ class Faint:
     """
 
     def __init__(
-        self, damage: Corruption, opacity: Sequence[float] = (0.2, 1.0), undamaged: float = 0.2, name: str = "faint"
+        self, damage: Corruption, opacity: Range = (0.2, 1.0), undamaged: float = 0.2, name: str = "faint"
     ) -> None:
         self.name, self.damage = name, damage
-        if len(opacity) != 2 or not 0 < opacity[0] <= opacity[1] <= 1:
-            raise ValueError(f"opacity (={list(opacity)}) must be [low, high] with 0 < low <= high <= 1; use [0.2, 1]")
-        if check_fraction("undamaged", undamaged) == 1:
-            raise ValueError("undamaged (=1) must be below 1, or nothing is damaged; use 0.2")
-        self.opacity, self.undamaged = opacity, undamaged
+        self.opacity = check_range("opacity", opacity, 0, 1)
+        if not self.opacity[0]:
+            raise ValueError(f"opacity (={list(opacity)}) must be above 0, or nothing is damaged; use [0.2, 1]")
+        if not is_number(undamaged) or not 0 <= undamaged < 1:
+            raise ValueError(f"undamaged (={undamaged}) must lie in [0, 1), or nothing is damaged; use 0.2")
+        self.undamaged = undamaged
 
     def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """See `fae.types.Corruption`."""
         corrupted, mask = self.damage(image, generator)
-        low, high = self.opacity
-        opacity, coin = torch.rand((2, len(image), 1, 1, 1), generator=generator).to(image.device, non_blocking=True)
-        damaged = (coin >= self.undamaged).to(image.dtype)
-        opacity = damaged * (low + (high - low) * opacity)
+        opacity = uniform(self.opacity, (len(image), 1, 1, 1), generator)
+        damaged = (torch.rand(len(image), 1, 1, 1, generator=generator) >= self.undamaged).float()
+        opacity, damaged = send(torch.stack([opacity * damaged, damaged]), image.device)
         return image.lerp(corrupted, opacity).clamp(0, 1), mask * damaged

@@ -35,19 +35,20 @@ class ResidualSDC(nn.Module):
                 raise ValueError(f"model.{name} (={value}) must be at least 1")
         if not 1 <= branches <= len(DILATIONS):
             raise ValueError(f"model.branches (={branches}) must lie in 1 to {len(DILATIONS)}; 4 is a good default")
-        self.enter, self.leave = _identity(channels), _identity(channels)
+        self.enter, self.leave = _nothing(channels), _nothing(channels)
         self.blocks = nn.Sequential(*(_Block(channels, inner, width, branches) for _ in range(blocks)))
 
     def forward(self, point: Tensor) -> Tensor:
         """Reconstruct points `(B, C, h, w)` of any size; the result has the same shape and is float32."""
-        # In bf16 the blocks' small changes would drown in what they are added to.
-        reconstruction: Tensor = self.leave(self.blocks(self.enter(point).float()))
-        return reconstruction.float()
+        # Only what is added comes of bf16, in which small changes of the point itself would drown.
+        repaired: Tensor = self.blocks(point.float() + self.enter(point))
+        reconstruction: Tensor = repaired + self.leave(repaired)
+        return reconstruction
 
 
-def _identity(channels: int) -> nn.Conv2d:
+def _nothing(channels: int) -> nn.Conv2d:
     linear = nn.Conv2d(channels, channels, 1, bias=False)
-    nn.init.dirac_(linear.weight)
+    nn.init.zeros_(linear.weight)
     return linear
 
 

@@ -7,12 +7,13 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 # These keys say where a run lies, how it is shown, and whether a GPU's kernels are compiled. Compiled kernels round
-# differently, and metrics.json says whether they were used. A run may be resumed with other values of these keys.
+# differently, and metrics.json says whether they were used. space.keep limits memory and changes no value. A run may be
+# resumed with other values of these keys.
 _PRESENTATION = (
     *("run_dir", "cache_dir", "logger", "tags", "pictures"),
     *("callback.progress", "callback.learning_rate", "callback.finite", "callback.last", "callback.best.dirpath"),
     *("callback.history", "callback.reconstructions", "callback.compiled"),
-    *("trainer.enable_progress_bar", "trainer.log_every_n_steps"),
+    *("trainer.enable_progress_bar", "trainer.log_every_n_steps", "space.keep"),
     # The fingerprint identifies the data, wherever they lie.
     *("data.root", "data.source.default_root", "data.source.cache_dir", "data.cache_dir"),
 )

@@ -31,7 +31,8 @@ class Features(Space):
         around: side in cells of the square that each cell is the mean of, odd, >= 1; 1 leaves the cells as they are.
         margin: width in pixels of the reflected margin, >= 0; it is rounded up to whole cells of the backbone, and is
             narrower for images that have too few pixels to reflect.
-        keep: most memory in MiB for the features of undamaged images, >= 0, see `fae.space.recall.Recall`.
+        keep: most memory of each process in MiB for the features of undamaged images, >= 0, see
+            `fae.space.recall.Recall`.
 
     Raises:
         ValueError: `channels` is not what the backbone has, or another argument is outside its domain.
@@ -80,6 +81,7 @@ class Features(Space):
 
     def _remember(self) -> None:
         self.known = bool(self.scale.any())
+        self.forget()
 
     def train(self, mode: bool = True) -> "Features":
         """Stay in evaluation mode: nothing here is trained."""
@@ -132,6 +134,10 @@ class Features(Space):
     def undamaged(self, image: Tensor) -> Tensor:
         """See `Space.undamaged`; what comes back is not computed again."""
         return self.recall(image)
+
+    def forget(self) -> None:
+        """See `Space.forget`."""
+        self.recall.forget()
 
     def _raw(self, image: Tensor) -> Tensor:
         """Return the levels `(B, C, h, w)` side by side, in the units of the backbone."""

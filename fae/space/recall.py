@@ -25,7 +25,12 @@ class Recall:
     def __init__(self, function: Callable[[Tensor], Tensor], most: int) -> None:
         if most < 0:
             raise ValueError(f"keep (={most}) must not be negative; 1024 MiB is a good default")
-        self.function, self.free = function, most * 2**20
+        self.function, self.most = function, most * 2**20
+        self.forget()
+
+    def forget(self) -> None:
+        """Free all that was kept."""
+        self.free = self.most
         self.met: set[bytes] = set()
         self.kept: dict[bytes, Tensor] = {}
 

@@ -36,8 +36,11 @@ class Space(nn.Module, ABC):
         """Map images `(B, 3, H, W)` in [0, 1] to points `(B, C, h, w)` of this space, float32."""
 
     def undamaged(self, image: Tensor) -> Tensor:
-        """Map undamaged training images, which come back again and again; the points are those of `forward`."""
+        """Map undamaged images, which come back again and again, to the points of `forward`, up to rounding."""
         return self(image)  # type: ignore[no-any-return]
+
+    def forget(self) -> None:
+        """Free what was kept for images that come back."""
 
     @abstractmethod
     def mask(self, mask: Tensor) -> Tensor:

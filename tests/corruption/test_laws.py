@@ -46,7 +46,7 @@ def test_every_image_is_damaged_in_its_own_way(choice: str) -> None:
     changed = (corrupted - image).abs().amax(1)
     least = 18 if choice == "faint" else 30  # a fifth has no damage; a faint speck may fall on its own colour
     assert (changed.flatten(1).amax(1) > 0.01).sum() >= least
-    assert len({m.numpy().tobytes() for m in changed if m.any()}) == (changed.flatten(1).amax(1) > 0).sum()
+    assert len({m.numpy().tobytes() for m in changed}) >= (least if choice == "faint" else 32)
     if choice != "rotation":
         assert (mask == 0).flatten(1).any(1).all() or "rotation" in choice
         areas = mask[mask.flatten(1).amax(1) > 0].flatten(1).mean(1)
@@ -127,10 +127,11 @@ def test_faint_damage_is_a_blend_and_some_images_have_none() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["corruption.opacity=[0,1]"], r"opacity \(=\[0, 1\]\) must be \[low, high\] with 0 < low <= high <= 1"),
+        (["corruption.opacity=[0,1]"], r"opacity \(=\[0, 1\]\) must be above 0, or nothing is damaged"),
         (["corruption.opacity=[0.9,0.2]"], r"opacity \(=\[0.9, 0.2\]\) must be"),
-        (["corruption.undamaged=1.5"], r"undamaged \(=1.5\) must .*\[0, 1\]"),
-        (["corruption.undamaged=1"], r"undamaged \(=1\) must be below 1, or nothing is damaged"),
+        (["corruption.opacity=0.5"], r"opacity \(=0.5\) must be \[smallest, largest\]"),
+        (["corruption.undamaged=1.5"], r"undamaged \(=1.5\) must lie in \[0, 1\)"),
+        (["corruption.undamaged=1"], r"undamaged \(=1\) must lie in \[0, 1\), or nothing is damaged"),
     ],
 )
 def test_wrong_faintness(words: list[str], message: str) -> None:

@@ -12,6 +12,8 @@ def test_it_is_the_identity_before_training_and_learns() -> None:
     torch.manual_seed(0)
     model, point = ResidualSDC(channels=5, inner=4, width=3, blocks=2), torch.randn(4, 5, 8, 8)
     assert torch.equal(model(point), point)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(model(point), point)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     for _ in range(60):
         optimizer.zero_grad()

@@ -75,6 +75,7 @@ def assert_nearly_equal_runs(one: Path, two: Path) -> None:
 FEATURES = (
     *("space=lite0", "model=residual_sdc", "head=residual", "score/rule=soft_maximum", "data.crop_sizes=[32]"),
     *("model.inner=16", "head.width=8", "corruption=mix"),
+    "score.rule.sums=[{image: 1},{stride *: 1, head: 1}]",
 )
 
 

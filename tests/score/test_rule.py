@@ -79,7 +79,7 @@ def test_sharpness_goes_from_the_sum_to_the_maximum() -> None:
 
 def test_a_level_that_never_varied_stays_finite() -> None:
     """As before training, when F is the identity and no level has a residual."""
-    rule = SoftMaximum()
+    rule = SoftMaximum([{"*": 10}])
     rule.calibrate(torch.zeros(4, 2, 8, 8), NAMES[:2])
     for value in (0.0, 1e-7, 1.0, 1e30):
         found = rule(torch.full((1, 2, 8, 8), value))
@@ -109,9 +109,11 @@ def test_what_a_rule_refuses() -> None:
         SoftMaximum(sharpness=0)
     with pytest.raises(RuntimeError, match="needs calibrate"):
         SoftMaximum()(normal())
-    for one in ({}, {"image": -1.0}, {"image": 0.0}):
-        with pytest.raises(ValueError, match=r"score.rule.sums \(=.*\): each sum needs weights >= 0, of which one is"):
-            SoftMaximum([{"image": 1.0}, one])
+    for wrong in ({}, {"image": -1.0}, {"image": 0.0}, {"image": float("nan")}, "image"):
+        with pytest.raises(ValueError, match=r"score.rule.sums \(=.*\) must be a list that gives each sum weights > 0"):
+            SoftMaximum([{"image": 1.0}, wrong])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match=r"score.rule.sums \(=.*\) must be a list that gives each sum weights > 0"):
+        SoftMaximum({"image": 1})  # type: ignore[arg-type]
     for sums in ([{"image": 1}, {"head": 1}], [{"image": 1, "stride 8": 1}]):
         with pytest.raises(ValueError, match=r"sums \(=.*\) must name each of the levels image, stride 8, stride 16"):
             SoftMaximum(sums).calibrate(normal(), NAMES)

@@ -56,6 +56,8 @@ def test_laws_of_a_space(space: Space) -> None:
     assert len(space.names) == len(space.levels)
     assert not point.requires_grad
     assert not [one for one in space.parameters() if one.requires_grad]
+    for _ in range(3):
+        assert torch.allclose(space.undamaged(image), point, atol=1e-5)
     mask = torch.zeros(2, 1, 64, 48)
     mask[..., :32, :24] = 1
     cells = space.mask(mask)
@@ -165,6 +167,18 @@ def test_the_image_level_is_the_image() -> None:
     space.fit([pictures(4)])
     shown = space.picture(space(image), (8, 8))
     assert torch.allclose(shown, torch.nn.functional.avg_pool2d(image, 8), atol=1e-5)
+
+
+def test_undamaged_images_are_computed_twice_at_most() -> None:
+    space, image = fitted(), torch.rand(2, 3, 64, 64)
+    calls = []
+    space.backbone.register_forward_hook(lambda *_: calls.append(1))
+    for _ in range(5):
+        space.undamaged(image)
+    assert len(calls) == 4
+    space.forget()
+    space.undamaged(image)
+    assert len(calls) == 6
 
 
 def test_the_frozen_network_stays_as_it_is() -> None:

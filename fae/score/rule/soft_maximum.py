@@ -1,3 +1,4 @@
+import math
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
@@ -7,7 +8,12 @@ from torch import Tensor
 _LEAST = 1e-8  # of a level, before its logarithm
 _MOST_CELLS = 2**20
 _LEAST_SPREAD = 0.1  # of a logarithm: a level that hardly varies must not decide by rounding
-_MOST = 30.0  # of z: what is more unusual says nothing more, and its exponential would overflow
+_MOST = 30.0  # of z: what is more unusual says nothing more
+_MOST_SUM = 80.0  # its exponential would overflow
+
+
+def _is_weight(value: object) -> bool:
+    return isinstance(value, int | float) and 0 < value < math.inf
 
 
 class SoftMaximum:
@@ -19,13 +25,14 @@ class SoftMaximum:
     exp of their soft maximum, (Σ exp(s·sum))^(1/s). No defect is seen.
 
     Args:
-        sums: for each sum the weights >= 0 of its levels, by name. A name may be a pattern, such as `stride *`: the
+        sums: for each sum the weights > 0 of its levels, by name. A name may be a pattern, such as `stride *`: the
             levels that match share its weight. Names that this run does not have, such as `head` without a head, are
-            left out. None lets each level compete for itself.
+            left out. The larger a sum's weights are altogether, the more often it decides. None lets each level compete
+            for itself.
         sharpness: exponent s > 0; a large one takes the maximum, and 1 adds the values up.
 
     Raises:
-        ValueError: `sharpness` is not positive, a weight is negative, or a sum has no weight.
+        ValueError: `sharpness` is not positive, or `sums` is no list of positive weights by name.
     """
 
     name = "soft_maximum"
@@ -33,9 +40,14 @@ class SoftMaximum:
     def __init__(self, sums: Sequence[Mapping[str, float]] | None = None, sharpness: float = 3.0) -> None:
         if sharpness <= 0:
             raise ValueError(f"score.rule.sharpness (={sharpness}) must be positive; 3 is a good default")
-        for one in sums or ():
-            if min(one.values(), default=-1) < 0 or not any(one.values()):
-                raise ValueError(f"score.rule.sums (={sums}): each sum needs weights >= 0, of which one is not 0")
+        if sums is not None and not (
+            isinstance(sums, Sequence)
+            and all(isinstance(one, Mapping) and one and all(map(_is_weight, one.values())) for one in sums)
+        ):
+            raise ValueError(
+                f"score.rule.sums (={sums}) must be a list that gives each sum weights > 0 by the names of levels, "
+                "such as [{image: 1}, {stride *: 1, head: 1}]; null lets each level compete for itself"
+            )
         self.sums, self.sharpness = sums, sharpness
         self.learned: Tensor | None = None
         """`(2 + S, L)`: the median, and the distance to the 99 % quantile, of the logarithm of each of L levels; then
@@ -88,5 +100,5 @@ class SoftMaximum:
             )
         middle, spread = self.learned[:2].view(2, 1, -1, 1, 1)
         unusual = ((levels.clamp_min(_LEAST).log() - middle) / spread).clamp_max(_MOST)
-        sums = torch.einsum("sl,blhw->bshw", self.learned[2:], unusual)
+        sums = torch.einsum("sl,blhw->bshw", self.learned[2:], unusual).clamp_max(_MOST_SUM)
         return (torch.logsumexp(self.sharpness * sums, dim=1, keepdim=True) / self.sharpness).exp()
