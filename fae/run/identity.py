@@ -7,8 +7,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 # These keys say where a run lies, how it is shown, and whether a GPU's kernels are compiled. Compiled kernels round
-# differently, and metrics.json says whether they were used. space.keep limits memory and changes no value. A run may be
-# resumed with other values of these keys.
+# differently, and metrics.json says whether they were used. space.keep limits memory, and 0 rounds differently. A run
+# may be resumed with other values of these keys.
 _PRESENTATION = (
     *("run_dir", "cache_dir", "logger", "tags", "pictures"),
     *("callback.progress", "callback.learning_rate", "callback.finite", "callback.last", "callback.best.dirpath"),

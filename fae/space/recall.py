@@ -4,15 +4,13 @@ from hashlib import blake2b
 import torch
 from torch import Tensor
 
-_MOST_MET = 2**17  # images that are remembered by their digest: random crops never come back
-
 
 class Recall:
     """A function of images that keeps its values for images that come back, such as the undamaged ones of training.
 
-    An image is known by its content, and its value is kept from the second time on. Each image is passed alone, so that
-    its value is the same to the bit whatever was kept before. On a GPU nothing is kept: there the function is fast, and
-    looking at the content would make every step wait.
+    An image is known by its content. Each image is passed alone, so that its value is the same to the bit whatever was
+    kept before. On a GPU nothing is kept: there the function is fast, and looking at the content would make every step
+    wait.
 
     Args:
         function: function from `(1, 3, H, W)` to `(1, C, h, w)`.
@@ -31,12 +29,11 @@ class Recall:
     def forget(self) -> None:
         """Free all that was kept."""
         self.free = self.most
-        self.met: set[bytes] = set()
         self.kept: dict[bytes, Tensor] = {}
 
     def __call__(self, image: Tensor) -> Tensor:
         """Return the values `(B, C, h, w)` of images `(B, 3, H, W)`."""
-        if image.device.type != "cpu":
+        if image.device.type != "cpu" or not self.most:
             return self.function(image)
         return torch.cat([self._one(one[None]) for one in image])
 
@@ -45,9 +42,7 @@ class Recall:
         value = self.kept.get(key)
         if value is None:
             value = self.function(image)
-            if key not in self.met and len(self.met) < _MOST_MET:
-                self.met.add(key)
-            elif key in self.met and value.nbytes <= self.free:
+            if value.nbytes <= self.free:
                 self.kept[key] = value
                 self.free -= value.nbytes
         return value
