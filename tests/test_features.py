@@ -6,12 +6,14 @@ import signal
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from omegaconf import DictConfig
 from PIL import Image
 
 import fae
+from experiments.theory import orthogonality
 from fae.cli.command import explain
 from fae.evaluate import evaluate
 from fae.predict import predict
@@ -232,3 +234,13 @@ def test_your_own_network(tmp_path: Path, tiny: Path, monkeypatch: pytest.Monkey
     assert metrics["space"] == "mine"
     assert {"image_auroc_of_stride4", "image_auroc_of_stride16"} <= metrics.keys()
     assert fae.load(tmp_path / "run")(np.full((32, 32, 3), 99, np.uint8)).score >= 0
+
+
+def test_figure_9_in_the_space_of_features(features: Path, tmp_path: Path) -> None:
+    """F is the identity before training, so that what is nearest to X̂ is nearest to F(X̂)."""
+    orthogonality.main([str(features), "--repeats", "1", "--out", str(tmp_path)])
+    table = pd.read_csv(tmp_path / "orthogonality.csv")
+    assert set(table["space"]) == {"lite0"}
+    assert (table[table["width"] == 0]["nearest_to_damaged"] == 1).all()
+    untrained = table[table["network"] == "untrained"]
+    assert (untrained["nearest_to_output"] == untrained["nearest_to_damaged"]).all()
