@@ -34,8 +34,8 @@ from fae.space.features import Features
 
 _BATCH = 8
 _LATENCY_ROUNDS = 20
-_MOST_CANDIDATES = 200_000
-"""Patches that the greedy search chooses from, drawn at random where there are more; each choice looks at them all."""
+_BLOCK = 2**15
+"""Patches among which the greedy search chooses at once: each choice looks at them all, so its cost is quadratic."""
 
 
 class Memory(ABC):
@@ -87,10 +87,7 @@ class PatchCore(Memory):
                 for one in torch.split(image, _BATCH)
             ]
         )
-        count = max(1, round(self.share * len(patches)))
-        if len(patches) > _MOST_CANDIDATES:
-            patches = patches[torch.randperm(len(patches), generator=self.random)[:_MOST_CANDIDATES]]
-        self.remember(patches[greedy(patches, min(count, len(patches)), self.random)])
+        self.remember(coreset(patches, self.share, self.random))
 
     def remember(self, bank: Tensor) -> None:
         """Take `(M, C)` patches for the bank."""
@@ -133,6 +130,12 @@ class PatchCore(Memory):
         _, middle, coarse = (F.avg_pool2d(one, 3, 1, 1) for one in self.backbone(image))
         coarse = F.interpolate(coarse, middle.shape[-2:], mode="bilinear", align_corners=False)
         return torch.cat([middle, coarse], dim=1)
+
+
+def coreset(patches: Tensor, share: float, random: torch.Generator, block: int = _BLOCK) -> Tensor:
+    """Return a share of patches `(N, C)`: of each random block of at most `block` patches the greedy choice."""
+    blocks = torch.randperm(len(patches), generator=random).chunk(-(-len(patches) // block))
+    return torch.cat([patches[one][greedy(patches[one], max(1, round(share * len(one))), random)] for one in blocks])
 
 
 def greedy(patches: Tensor, count: int, random: torch.Generator, dimensions: int = 64) -> Tensor:

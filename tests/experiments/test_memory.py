@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from experiments.features.memory import PaDiM, PatchCore, greedy, main
+from experiments.features.memory import PaDiM, PatchCore, coreset, greedy, main
 
 
 class Backbone(nn.Module):
@@ -41,6 +41,18 @@ def test_each_choice_of_the_coreset_is_the_farthest() -> None:
     for i in range(1, 10):
         to_chosen = torch.cdist(projected, projected[chosen[:i]]).amin(dim=1)
         assert float(to_chosen[chosen[i]]) == pytest.approx(float(to_chosen.max()), rel=1e-4)
+
+
+def test_a_coreset_by_blocks_leaves_nothing_far_away() -> None:
+    patches = torch.randn(600, 8, generator=torch.Generator().manual_seed(2))
+    patches[7] += 100
+    whole, blocks = (coreset(patches, 0.1, torch.Generator().manual_seed(3), block) for block in (600, 200))
+    assert len(whole) == len(blocks) == 60
+    assert len(blocks.unique(dim=0)) == 60
+    assert (blocks == patches[7]).all(dim=1).any()
+    gap, gap_of_whole = (float(torch.cdist(patches, found).amin(dim=1).max()) for found in (blocks, whole))
+    random = patches[torch.randperm(600, generator=torch.Generator().manual_seed(4))[:60]]
+    assert gap_of_whole <= gap < float(torch.cdist(patches, random).amin(dim=1).max())
 
 
 @torch.no_grad()

@@ -104,15 +104,23 @@ def test_sums_compete() -> None:
     assert torch.allclose(both(with_head)[:, 0], expected.exp(), rtol=1e-4)
 
 
+def test_a_weight_of_zero_leaves_a_level_out() -> None:
+    levels, alone = normal(), SoftMaximum([{"image": 1}])
+    without = SoftMaximum([{"image": 1, "stride *": 0}])
+    alone.calibrate(levels[:, :1], NAMES[:1])
+    without.calibrate(levels, NAMES)
+    assert torch.equal(without(levels), alone(levels[:, :1]))
+
+
 def test_what_a_rule_refuses() -> None:
     with pytest.raises(ValueError, match=r"score.rule.sharpness \(=0\) must be positive"):
         SoftMaximum(sharpness=0)
     with pytest.raises(RuntimeError, match="needs calibrate"):
         SoftMaximum()(normal())
     for wrong in ({}, {"image": -1.0}, {"image": 0.0}, {"image": float("nan")}, "image"):
-        with pytest.raises(ValueError, match=r"score.rule.sums \(=.*\) must be a list that gives each sum weights > 0"):
+        with pytest.raises(ValueError, match=r"score.rule.sums \(=.*\) must be a list that gives each sum weights"):
             SoftMaximum([{"image": 1.0}, wrong])  # type: ignore[list-item]
-    with pytest.raises(ValueError, match=r"score.rule.sums \(=.*\) must be a list that gives each sum weights > 0"):
+    with pytest.raises(ValueError, match=r"score.rule.sums \(=.*\) must be a list that gives each sum weights"):
         SoftMaximum({"image": 1})  # type: ignore[arg-type]
     for sums in ([{"image": 1}, {"head": 1}], [{"image": 1, "stride 8": 1}]):
         with pytest.raises(ValueError, match=r"sums \(=.*\) must name each of the levels image, stride 8, stride 16"):

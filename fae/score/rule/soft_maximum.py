@@ -13,7 +13,7 @@ _MOST_SUM = 80.0  # its exponential would overflow
 
 
 def _is_weight(value: object) -> bool:
-    return isinstance(value, int | float) and 0 < value < math.inf
+    return isinstance(value, int | float) and 0 <= value < math.inf
 
 
 class SoftMaximum:
@@ -25,14 +25,15 @@ class SoftMaximum:
     exp of their soft maximum, (Σ exp(s·sum))^(1/s). No defect is seen.
 
     Args:
-        sums: for each sum the weights > 0 of its levels, by name. A name may be a pattern, such as `stride *`: the
-            levels that match share its weight. Names that this run does not have, such as `head` without a head, are
-            left out. The larger a sum's weights are altogether, the more often it decides. None lets each level compete
-            for itself.
+        sums: for each sum the weights >= 0 of its levels, by name. A name may be a pattern, such as `stride *`: the
+            levels that match share its weight. Each level of the run must be named, so that none is forgotten; a weight
+            of 0 leaves a level out. Names that this run does not have, such as `head` without a head, are passed over.
+            The larger a sum's weights are altogether, the more often it decides. None lets each level compete for
+            itself.
         sharpness: exponent s > 0; a large one takes the maximum, and 1 adds the values up.
 
     Raises:
-        ValueError: `sharpness` is not positive, or `sums` is no list of positive weights by name.
+        ValueError: `sharpness` is not positive, or `sums` is no list of weights by name.
     """
 
     name = "soft_maximum"
@@ -42,11 +43,14 @@ class SoftMaximum:
             raise ValueError(f"score.rule.sharpness (={sharpness}) must be positive; 3 is a good default")
         if sums is not None and not (
             isinstance(sums, Sequence)
-            and all(isinstance(one, Mapping) and one and all(map(_is_weight, one.values())) for one in sums)
+            and all(
+                isinstance(one, Mapping) and any(one.values()) and all(map(_is_weight, one.values())) for one in sums
+            )
         ):
             raise ValueError(
-                f"score.rule.sums (={sums}) must be a list that gives each sum weights > 0 by the names of levels, "
-                "such as [{image: 1}, {stride *: 1, head: 1}]; null lets each level compete for itself"
+                f"score.rule.sums (={sums}) must be a list that gives each sum weights by the names of levels, "
+                "such as [{image: 1}, {stride *: 1, head: 1}]: none below 0, and one above; null lets each level "
+                "compete for itself"
             )
         self.sums, self.sharpness = sums, sharpness
         self.learned: Tensor | None = None
@@ -73,14 +77,16 @@ class SoftMaximum:
         if self.sums is None:
             return torch.eye(len(names))
         weights = torch.zeros(len(self.sums), len(names))
+        named = torch.zeros(len(names), dtype=torch.bool)
         for row, one in zip(weights, self.sums, strict=True):
             for pattern, weight in one.items():
-                found = [fnmatchcase(name, pattern) for name in names]
-                row[found] += weight / max(1, sum(found))
-        if not (weights.any(dim=1).all() and weights.any(dim=0).all()):
+                found = torch.tensor([fnmatchcase(name, pattern) for name in names])
+                row[found] += weight / max(1, int(found.sum()))
+                named |= found
+        if not (weights.any(dim=1).all() and named.all()):
             raise ValueError(
-                f"score.rule.sums (={self.sums}) must name each of the levels {', '.join(names)}, and each sum one "
-                "at least; null lets each level compete for itself"
+                f"score.rule.sums (={self.sums}) must name each of the levels {', '.join(names)}, and each sum "
+                "needs one at least; null lets each level compete for itself"
             )
         return weights
 
