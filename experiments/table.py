@@ -15,7 +15,7 @@ _THRESHOLD = (
     *("false_alarms", "detections"),
 )
 COLUMNS = [
-    *("dataset", "objective", "corruption", "noise_sigma", "seed"),
+    *("dataset", "space", "objective", "corruption", "noise_sigma", "seed"),
     *("image_auroc", "trivial_image_auroc", "pixel_auroc", "trivial_pixel_auroc", "aupro_0.3", "aupro_0.05"),
     *(f"image_auroc_by_{name}" for name in ("sum", "max", "top", "contrast", "excess")),
     *("image_score", "residual", "lam", "k", "n", "t", "image_size", "steps", "checkpoint_step", "seconds"),

@@ -5,6 +5,7 @@ import json
 import signal
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 import fae
+from experiments.features import latency
 from experiments.theory import orthogonality
 from fae.cli.command import explain
 from fae.evaluate import evaluate
@@ -244,3 +246,13 @@ def test_figure_9_in_the_space_of_features(features: Path, tmp_path: Path) -> No
     assert (table[table["width"] == 0]["nearest_to_damaged"] == 1).all()
     untrained = table[table["network"] == "untrained"]
     assert (untrained["nearest_to_output"] == untrained["nearest_to_damaged"]).all()
+
+
+def test_the_time_of_one_image_beside_a_memory(features: Path, tmp_path: Path) -> None:
+    """Every candidate is timed; a bank of no use to a test of times may be tiny."""
+    latency.main([str(features), "--images", "10", "20", "--seconds", "0", "--out", str(tmp_path / "latency")])
+    table = pd.read_csv(tmp_path / "latency.csv")
+    assert set(table["candidate"]) >= {latency.DETECTOR, latency.PRODUCT}
+    assert set(table[table["candidate"] == latency.PRODUCT]["images"]) == {10, 20}
+    assert (table["median_ms"] > 0).all()
+    assert cv2.imread(str(tmp_path / "latency.png")) is not None

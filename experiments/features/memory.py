@@ -83,7 +83,7 @@ class PatchCore(Memory):
         """See `Memory.fit`."""
         patches = torch.cat(
             [
-                self._patches(one.float() / 255).flatten(2).transpose(1, 2).flatten(0, 1)
+                self.features(one.float() / 255).flatten(2).transpose(1, 2).flatten(0, 1)
                 for one in torch.split(image, _BATCH)
             ]
         )
@@ -96,8 +96,11 @@ class PatchCore(Memory):
 
     def __call__(self, image: Tensor) -> Tensor:
         """See `Memory.__call__`."""
-        found = self._patches(image)
-        return self.distances(found.flatten(2).transpose(1, 2).flatten(0, 1)).view(len(image), 1, *found.shape[-2:])
+        return self.nearest(self.features(image))
+
+    def nearest(self, found: Tensor) -> Tensor:
+        """Return the distances `(B, 1, h, w)` of features `(B, C, h, w)` to their nearest neighbours in the bank."""
+        return self.distances(found.flatten(2).transpose(1, 2).flatten(0, 1)).view(len(found), 1, *found.shape[-2:])
 
     def distances(self, patches: Tensor) -> Tensor:
         """Return the distances `(P,)` of patches `(P, C)` to their nearest neighbours in the bank."""
@@ -108,7 +111,7 @@ class PatchCore(Memory):
 
     def image_score(self, image: Tensor) -> Tensor:
         """Return the re-weighted distance of each image's most distant patch: Roth et al. 2022, eq. 7."""
-        found = self._patches(image).flatten(2).transpose(1, 2)
+        found = self.features(image).flatten(2).transpose(1, 2)
         scores = []
         for patches in found:
             distance = self.distances(patches)
@@ -126,7 +129,8 @@ class PatchCore(Memory):
         """See `Memory.bytes`."""
         return self.bank.nbytes
 
-    def _patches(self, image: Tensor) -> Tensor:
+    def features(self, image: Tensor) -> Tensor:
+        """Return the patches' features `(B, C, h, w)` of images `(B, 3, H, W)` in [0, 1]."""
         _, middle, coarse = (F.avg_pool2d(one, 3, 1, 1) for one in self.backbone(image))
         coarse = F.interpolate(coarse, middle.shape[-2:], mode="bilinear", align_corners=False)
         return torch.cat([middle, coarse], dim=1)

@@ -61,7 +61,7 @@ def test_patchcore_by_brute_force(images: Tensor) -> None:
     memory.fit(images)
     assert len(memory.bank) == round(0.5 * 5 * 16)
     new = torch.rand(2, 3, 32, 32)
-    patches = memory._patches(new).flatten(2).transpose(1, 2).flatten(0, 1)
+    patches = memory.features(new).flatten(2).transpose(1, 2).flatten(0, 1)
     expected = torch.cdist(patches, memory.bank).amin(dim=1).view(2, 1, 4, 4)
     assert torch.allclose(memory(new), expected, atol=1e-3)
     assert (memory.image_score(new) <= memory(new).amax(dim=(1, 2, 3)) + 1e-3).all()
