@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from fae.cli import command as cli
 from fae.detector import Detection, Detector, load
-from fae.image import images_in, read_image
+from fae.image import all_images_in, read_image
 from fae.machine.atomic import whole, write_text
 from fae.machine.lock import locked
 from fae.picture.panel import outline, overlay
@@ -75,7 +75,6 @@ def predict(cfg: DictConfig) -> int:
             if not detector.rescaled:
                 why = _undefined(Path(cfg.run_dir), cfg.evaluation, kind)
             print(f"NOTE: {what}: {why}; or set threshold.{kind} yourself", flush=True)
-    Image.MAX_IMAGE_PIXELS = None  # tiles make large images possible
     wanted = [name for name in ("map", "mask", "overlay") if cfg.write[name]]
     with locked(output, "output"), _table(output, _settings(cfg, detector, root)) as (done, file):
         writer = csv.writer(file)
@@ -105,9 +104,7 @@ def _files(inputs: Sequence[str], output: Path) -> tuple[list[Path], Path]:
         path = Path(os.path.abspath(name))
         if path.is_dir():
             roots.append(path)
-            folders = [path, *sorted(p for p in path.rglob("*") if p.is_dir())]
-            visible = [f for f in folders if not any(part.startswith(".") for part in f.relative_to(path).parts)]
-            some = [file for folder in visible for file in images_in(folder)]
+            some = all_images_in(path)
         elif path.is_file():
             roots.append(path.parent)
             some = [path]

@@ -82,7 +82,7 @@ def test_masks(tmp_path: Path) -> None:
             (Image.fromarray(mask > 0), mask > 0),
             (Image.fromarray(mask).convert("RGBA"), mask > 0),
             (Image.fromarray(mask.astype(np.uint16) * 257), mask > 0),
-            (Image.fromarray(faint), np.zeros_like(mask, bool)),
+            (Image.fromarray(faint), mask > 0),
         ]
     ):
         image.save(tmp_path / f"{i}.png")

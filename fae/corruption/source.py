@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from fae.corruption.draw import log_uniform, send, uniform
 from fae.corruption.grid import sample
 from fae.corruption.texture import texture
-from fae.image import Array, images_in, read_image
+from fae.image import Array, all_images_in, read_image
 
 _SIDE = 256  # px; every picture is scaled and cropped to this side
 
@@ -39,8 +39,7 @@ class OtherPictures:
         """Read the pictures, `(N, 3, side, side)` uint8."""
         if not root.is_dir():
             raise ValueError(f"root (={root}) is no folder; name a folder of images, or null for textures")
-        folders = [root, *sorted(p for p in root.rglob("*") if p.is_dir())]
-        paths = [path for folder in folders for path in images_in(folder)]
+        paths = all_images_in(root)
         if not paths:
             raise ValueError(f"root (={root}) holds no images; name another folder, or null for textures")
         kept = [paths[i] for i in np.linspace(0, len(paths) - 1, min(self.count, len(paths))).round().astype(int)]

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from fae.data.index import Index, Sample, check_training_images, layout
-from fae.image import images_in
+from fae.data.index import LEAST, Index, Sample, layout, there
+from fae.data.left_out import LeftOut
 
 
 def folder(root: str | None, category: str) -> Index:
@@ -22,7 +22,13 @@ def folder(root: str | None, category: str) -> Index:
     dataset = f"folder:{base.resolve().name}"
     if (base / "train").is_dir():
         return layout(base, dataset)
-    normal = tuple(Sample(path) for path in images_in(base))
-    check_training_images(len(normal), base)
+    left_out = LeftOut(base)
+    normal = tuple(Sample(path) for path in left_out.images(base))
+    if len(normal) < LEAST:
+        raise ValueError(
+            f"data.root (={root}) holds {there(base)}; at least {LEAST} normal images are needed. Name the folder that "
+            "holds them itself, or move them to train/good; for a folder of categories use data=mvtec category=NAME"
+        )
     note = f"{base} holds only normal images (no train/good): the run trains and can be used, but has no metrics"
-    return Index(dataset, normal, notes=(note,))
+    rest = left_out.note()
+    return Index(dataset, normal, notes=(note,) if rest is None else (note, rest))

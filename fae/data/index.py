@@ -5,9 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fae.image import images_in
+from fae.data.left_out import LeftOut, examples
+from fae.data.pairs import masks_of
+from fae.image import listing
 
 GOOD = "good"
+LEAST = 3
+"""The fewest normal images: one to train, two to validate."""
 
 
 @dataclass(frozen=True)
@@ -66,29 +70,59 @@ def layout(folder: Path, dataset: str) -> Index:
         dataset: name of the data set for results.
 
     Raises:
-        FileNotFoundError: `train/good` or a mask is missing.
-        ValueError: `train/good` holds fewer than three images.
+        FileNotFoundError: `train/good` or a mask is missing, or an image is a link to a missing file.
+        ValueError: `train/good` holds fewer than three images, or names leave open which mask belongs to an image.
     """
-    train = folder / "train" / GOOD
+    train, tests, truth = folder / "train" / GOOD, folder / "test", folder / "ground_truth"
     if not train.is_dir():
         raise FileNotFoundError(
-            f"no folder {train}: the MVTec AD layout keeps normal training images in train/good; see data.root"
+            f"no folder {train}: the MVTec AD layout keeps normal training images in train/good, but {folder} holds "
+            f"{there(folder)}; see data.root"
         )
-    normal = tuple(Sample(path) for path in images_in(train))
+    left_out = LeftOut(folder)
+    left_out.around(listing(folder), ("train", "test", "ground_truth"))
+    left_out.around(listing(train.parent), (GOOD,))
+    normal = tuple(Sample(path) for path in left_out.images(train))
     check_training_images(len(normal), train)
-    types = sorted(d for d in (folder / "test").iterdir() if d.is_dir()) if (folder / "test").is_dir() else []
-    truth = folder / "ground_truth"
-    test = tuple(
-        Sample(path, d.name, _mask(path, truth / d.name) if truth.is_dir() and d.name != GOOD else None)
-        for d in types
-        for path in images_in(d)
-    )
-    notes = []
+    notes, test = [], []
+    types = _types(tests, left_out)
+    for kind in types:
+        images = left_out.images(kind, beside=not truth.is_dir())
+        outlined = truth.is_dir() and kind.name != GOOD
+        masks = masks_of(images, truth / kind.name) if outlined else [None] * len(images)
+        test += [Sample(path, kind.name, mask) for path, mask in zip(images, masks, strict=True)]
+    if truth.is_dir():
+        left_out.around(listing(truth), [kind.name for kind in types if kind.name != GOOD])
+    if alike := [kind for kind in types if _resembles_good(kind.name)]:
+        notes.append(f"{examples(alike)} count as defects, because normal test images lie in test/{GOOD} alone")
     if not test:
-        notes.append(f"no test images below {folder / 'test'}: the run trains, but has no metrics")
+        notes.append(f"no test images below {tests}: the run trains, but has no metrics")
     elif not truth.is_dir():
         notes.append(f"no folder {truth}: the run has image metrics, but no pixel metrics")
-    return Index(dataset, normal, test, truth.is_dir(), tuple(notes))
+    if (rest := left_out.note()) is not None:
+        notes.append(rest)
+    return Index(dataset, normal, tuple(test), truth.is_dir(), tuple(notes))
+
+
+def _types(tests: Path, left_out: LeftOut) -> list[Path]:
+    """Return the folders of the test images, one for each defect type and one for the normal images."""
+    if not tests.is_dir():
+        return []
+    found = listing(tests)
+    left_out.around(found._replace(folders=[]))
+    return found.folders
+
+
+def _resembles_good(name: str) -> bool:
+    return name != GOOD and (name.lower().startswith(GOOD) or name.lower() in ("ok", "normal"))
+
+
+def there(folder: Path) -> str:
+    """Say what lies in a folder."""
+    found = listing(folder)
+    parts = [f"{len(found.images)} image(s)"] if found.images else []
+    parts += [f"the sub-folder(s) {', '.join(path.name for path in found.folders)}"] if found.folders else []
+    return " and ".join(parts) or "nothing"
 
 
 def check_training_images(count: int, folder: Path) -> None:
@@ -97,20 +131,7 @@ def check_training_images(count: int, folder: Path) -> None:
     Raises:
         ValueError: there are fewer than three images.
     """
-    if count < 3:
+    if count < LEAST:
         raise ValueError(
-            f"{folder} holds {count} readable image name(s); at least 3 are needed: one image to train, two to validate"
+            f"{folder} holds {there(folder)}; at least {LEAST} normal images are needed: one to train, two to validate"
         )
-
-
-def _mask(image: Path, folder: Path) -> Path:
-    """Return the file whose name says that it is the mask of an image."""
-    found = images_in(folder) if folder.is_dir() else []
-    for stem in (f"{image.stem}_mask", image.stem):
-        for path in found:
-            if path.stem.lower() == stem.lower():
-                return path
-    raise FileNotFoundError(
-        f"no mask for {image}: expected {folder / (image.stem + '_mask.png')}; add this mask, "
-        "or remove the whole ground_truth folder to get image metrics only"
-    )

@@ -1,27 +1,25 @@
-import itertools
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
 import lightning
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import DataLoader
 
 from fae.data.copies import copies
 from fae.data.crop import as_size, crop_size, crop_stages
 from fae.data.decoded import Shape
 from fae.data.index import Index, Sample, Source
+from fae.data.left_out import examples
 from fae.data.prepare import Preparation, Raw
-from fae.data.seed import SHUFFLE, generator
+from fae.data.serve import Batches, Stream
 from fae.data.split import HoldOut, Reader, Split
+from fae.data.truth import read_truth
 from fae.types import Batch, Corruption, Images
 
 log = logging.getLogger(__name__)
-
-_T = TypeVar("_T")
 
 
 class DataModule(lightning.LightningDataModule):
@@ -39,6 +37,8 @@ class DataModule(lightning.LightningDataModule):
         max_steps: length of training in optimiser steps, >= 1; the crop schedule depends on it.
         image_size: size in pixels, a number or `[height, width]`; None keeps the images' own, common size.
         aspect: treatment of the aspect ratio, "stretch" or "pad", see `fae.data.fit.fit`.
+        mask_above: border between background and defect in masks, a share of full scale in [0, 1); None lets the values
+            decide, see `fae.image.mask.outline`.
         crop_sizes: crop sizes in pixels, or None for the default, see `fae.data.crop.crop_stages`.
         rotate: whether quarter turns are admissible, see `fae.data.augment.augment`.
         flip_horizontal: whether mirroring left and right is admissible.
@@ -69,6 +69,7 @@ class DataModule(lightning.LightningDataModule):
         max_steps: int,
         image_size: int | Sequence[int] | None = None,
         aspect: str = "stretch",
+        mask_above: float | None = None,
         crop_sizes: Sequence[int | Sequence[int]] | None = None,
         rotate: bool = True,
         flip_horizontal: bool = True,
@@ -91,9 +92,13 @@ class DataModule(lightning.LightningDataModule):
         ):
             if value < 1:
                 raise ValueError(f"{name} (={value}) must be at least 1")
+        if mask_above is not None and not 0 <= mask_above < 1:
+            raise ValueError(
+                f"data.mask_above (={mask_above}) must be a share of full scale in [0, 1); 0 takes every value above 0"
+            )
         self.source, self.root, self.category = source, root, category
         self.batch_size, self.max_steps, self.val_corruptions = batch_size, max_steps, val_corruptions
-        self.aspect, self.crop_sizes, self.seed = aspect, crop_sizes, seed
+        self.aspect, self.mask_above, self.crop_sizes, self.seed = aspect, mask_above, crop_sizes, seed
         size = None if image_size is None else as_size("data.image_size", image_size)
         self.reader = Reader(size, aspect, None if cache_dir is None else Path(cache_dir))
         self.hold_out = HoldOut(val_fraction, folds, fold)
@@ -139,18 +144,16 @@ class DataModule(lightning.LightningDataModule):
         if known := copies(learned, test):
             self._note("{} test image(s) equal training images, so that the metrics look better than they are", known)
         self.val, self.train, self.test = self.decode(val), self.decode(train), self.decode(self.index.test)
-        self.mask, self.has_mask, empty = self.reader.masks(self.test, self.index.has_masks)
-        if empty:
-            self._note(
-                "{} mask(s) have no defect pixel: their images keep the label and stay out of the pixel metrics",
-                empty,
-            )
         height, width = self.train.image.shape[-2:]
+        truth = read_truth(self.test, self.index.has_masks, (height, width), self.aspect, self.mask_above)
+        self.mask, self.has_mask = truth.mask, truth.usable
+        for text, files in truth.notes:
+            self._note(text, files)
         self.stages = crop_stages(self.crop_sizes, (height, width))
 
     def _note(self, text: str, paths: Collection[Path]) -> None:
         """Log a warning, and add it to the notes that the results hold."""
-        self.notes.append(f"{text.format(len(paths))}: {', '.join(map(str, sorted(paths)))}")
+        self.notes.append(f"{text.format(len(paths))}: {examples(paths)}")
         log.warning(self.notes[-1])
 
     def decode(self, samples: Sequence[Sample]) -> Split:
@@ -164,7 +167,12 @@ class DataModule(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Raw]:
         """Return an endless stream of batches that starts at the trainer's step."""
         assert self.trainer is not None
-        return DataLoader(_Stream(self, self.trainer.global_step), batch_size=None)
+        return DataLoader(
+            Stream(
+                self.resident(self.trainer.strategy.root_device), self.batch_size, self.seed, self.trainer.global_step
+            ),
+            batch_size=None,
+        )
 
     def resident(self, device: torch.device) -> Tensor:
         """Return the training images, on the device if it is a GPU and half of its free memory holds them."""
@@ -176,7 +184,7 @@ class DataModule(lightning.LightningDataModule):
         """Return batches that hold every held-out image `val_corruptions` times."""
         count = len(self.val.samples)
         which = torch.split(torch.arange(count).repeat(self.val_corruptions), self.batch_size)
-        return DataLoader(_Batches(len(which), lambda i: Raw(self.val.image[which[i]], i)), batch_size=None)
+        return DataLoader(Batches(len(which), lambda i: Raw(self.val.image[which[i]], i)), batch_size=None)
 
     def predict_dataloader(self) -> list[DataLoader[Images]]:
         """Return this process's share of the undamaged held-out images, and of the test images if there are any."""
@@ -186,7 +194,7 @@ class DataModule(lightning.LightningDataModule):
         assert self.trainer is not None
         own = torch.arange(self.trainer.global_rank, len(split.samples), self.trainer.world_size)
         which = torch.split(own, self.batch_size)
-        return DataLoader(_Batches(len(which), lambda i: Images(split.image[which[i]], which[i])), batch_size=None)
+        return DataLoader(Batches(len(which), lambda i: Images(split.image[which[i]], which[i])), batch_size=None)
 
     def damaged(self, damage: Corruption | None = None) -> Iterator[Batch]:
         """Yield the held-out images at their full size, with the damage that validation sees, or with another one."""
@@ -213,38 +221,3 @@ class DataModule(lightning.LightningDataModule):
     def training_batch(self, batch: Raw) -> Batch:
         """Crop, augment and corrupt a batch, and add noise; the result is a function of (seed, step)."""
         return self.preparation.for_training(batch, self.crop_size(batch.step))
-
-
-class _Batches(Dataset[_T]):
-    """Batches that are made on demand."""
-
-    def __init__(self, count: int, make: Callable[[int], _T]) -> None:
-        self.count, self.make = count, make
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> _T:
-        return self.make(index)
-
-
-class _Stream(IterableDataset[Raw]):
-    """Training batches from a step on; each pass shows every image once, in a seeded order."""
-
-    def __init__(self, data: DataModule, step: int) -> None:
-        self.data, self.step = data, step
-
-    def __iter__(self) -> Iterator[Raw]:
-        trainer = self.data.trainer
-        assert trainer is not None
-        images = self.data.resident(trainer.strategy.root_device)
-        size, seed = self.data.batch_size, self.data.seed
-        count, epoch, order = len(images), -1, torch.empty(0)
-        for step in itertools.count(self.step):
-            chosen = []
-            for position in range(step * size, (step + 1) * size):
-                if position // count != epoch:
-                    epoch = position // count
-                    order = torch.randperm(count, generator=generator(seed, SHUFFLE, epoch))
-                chosen.append(int(order[position % count]))
-            yield Raw(images[torch.tensor(chosen).to(images.device, non_blocking=True)], step)

@@ -1,20 +1,18 @@
-"""The choice of held-out training images, and the images and masks of a split at their common size."""
+"""The choice of held-out training images, and the images of a split at their common size."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from fae.data.copies import copies
 from fae.data.decoded import Shape, decoded
-from fae.data.fit import ASPECTS, content_size, fit, fit_mask
+from fae.data.fit import ASPECTS, content_size, fit
 from fae.data.index import Sample
 from fae.data.seed import SPLIT, generator
-from fae.image import Array, read_image, read_mask
+from fae.image import Array, read_image
 
 
 class Split(NamedTuple):
@@ -34,17 +32,6 @@ class Split(NamedTuple):
         heights, widths = torch.tensor(self.sizes, dtype=torch.int64).view(-1, 2, 1, 1, 1).unbind(dim=1)
         rows, columns = self.image.shape[-2:]
         return (torch.arange(rows).view(-1, 1) < heights) & (torch.arange(columns) < widths)
-
-
-class Masks(NamedTuple):
-    """The ground truth of a split, in the order of its samples."""
-
-    mask: Tensor
-    """`(N, 1, H, W)` bool masks, True on defects."""
-    usable: Tensor
-    """`(N,)` bool: whether the pixels of each image may be judged."""
-    empty: tuple[Path, ...]
-    """The mask files of defective images that mark no defect pixel."""
 
 
 class HoldOut:
@@ -113,7 +100,7 @@ class HoldOut:
 
 
 class Reader:
-    """Read images and masks, and bring them to one size.
+    """Read images, and bring them to one size.
 
     Args:
         image_size: `(height, width)` in pixels; None takes the size of the first image, which all must then have.
@@ -157,32 +144,3 @@ class Reader:
                 f"{self.image_size[0]}×{self.image_size[1]}; set data.image_size to bring all images to one size"
             )
         return fit(image, self.image_size, self.aspect)[0], shape
-
-    def masks(self, split: Split, has_masks: bool) -> Masks:
-        """Decode the ground truth of a split.
-
-        Args:
-            split: split whose images are decoded.
-            has_masks: whether the data set has masks at all.
-
-        Raises:
-            ValueError: a mask is unreadable, or has another size than its image.
-        """
-        masks, usable, empty = [], [], []
-        assert self.image_size is not None
-        for sample, shape in zip(split.samples, split.shapes, strict=True):
-            mask: NDArray[np.bool_] = np.zeros(self.image_size, dtype=np.bool_)
-            if sample.mask is not None:
-                raw = read_mask(sample.mask)
-                if raw.shape != shape:
-                    raise ValueError(
-                        f"mask {sample.mask} has {raw.shape[0]}×{raw.shape[1]} pixels, its image {sample.path} "
-                        f"{shape[0]}×{shape[1]}; the sizes must be equal"
-                    )
-                mask = fit_mask(raw, self.image_size, self.aspect)
-                if not raw.any():
-                    empty.append(sample.mask)
-            masks.append(mask)
-            usable.append(has_masks and (sample.label == 0 or bool(mask.any())))
-        stacked = np.stack(masks) if masks else np.zeros((0, *self.image_size), np.bool_)
-        return Masks(torch.from_numpy(stacked).unsqueeze(1), torch.tensor(usable, dtype=torch.bool), tuple(empty))

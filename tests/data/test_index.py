@@ -59,13 +59,13 @@ def test_missing_root(root: str | None, what: str) -> None:
 def test_too_few_training_images(count: int, tiny: Path) -> None:
     for path in sorted((tiny / "train" / "good").iterdir())[count:]:
         path.unlink()
-    with pytest.raises(ValueError, match=f"train/good holds {count} .* at least 3"):
+    with pytest.raises(ValueError, match=f"train/good holds {f'{count} image' if count else 'nothing'}.*; at least 3"):
         folder(str(tiny), "generic")
 
 
 def test_an_empty_root(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="holds 0"):
+    with pytest.raises(ValueError, match="holds nothing; at least 3 normal images"):
         folder(str(tmp_path / "empty"), "generic")
 
 

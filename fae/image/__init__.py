@@ -1,0 +1,20 @@
+"""Image files: which there are, what they hold, and what a mask says; nothing here is random."""
+
+from fae.image.listing import Listing, all_images_in, images_in, is_hidden, listing
+from fae.image.mask import Outline, outline, read_mask
+from fae.image.opened import Array, is_turned
+from fae.image.read import read_image
+
+__all__ = [
+    "Array",
+    "Listing",
+    "Outline",
+    "all_images_in",
+    "images_in",
+    "is_hidden",
+    "is_turned",
+    "listing",
+    "outline",
+    "read_image",
+    "read_mask",
+]

@@ -1,0 +1,53 @@
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+_MADE_BY_SYSTEMS = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"})
+
+
+class Listing(NamedTuple):
+    """What lies directly in a folder, each sorted by name."""
+
+    images: list[Path]
+    """Files with a suffix that Pillow opens; links to a missing file among them, so that reading them fails by name."""
+    hidden: list[Path]
+    """Hidden images, and hidden folders."""
+    folders: list[Path]
+    """Sub-folders that are not hidden."""
+    others: list[Path]
+    """Files with another suffix."""
+
+
+def listing(folder: Path) -> Listing:
+    """Sort what lies directly in a folder by its kind."""
+    known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    found = Listing([], [], [], [])
+    for path in sorted(folder.iterdir()):
+        image = path.suffix.lower() in known
+        if is_hidden(path):
+            if image or path.is_dir():
+                found.hidden.append(path)
+        elif path.is_dir():
+            found.folders.append(path)
+        elif image and (path.is_file() or path.is_symlink()):
+            found.images.append(path)
+        else:
+            found.others.append(path)
+    return found
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Return the files directly in a folder with a suffix that Pillow opens, sorted by name, without hidden files."""
+    return listing(folder).images
+
+
+def is_hidden(path: Path) -> bool:
+    """Return whether the name of a file or folder is hidden, or one that operating systems make."""
+    return path.name.startswith(".") or path.name in _MADE_BY_SYSTEMS
+
+
+def all_images_in(folder: Path) -> list[Path]:
+    """Return the images in a folder and in all of its visible sub-folders, folder by folder."""
+    found = listing(folder)
+    return [*found.images, *(path for one in found.folders for path in all_images_in(one))]

@@ -1,0 +1,80 @@
+"""Opening image files, turned as their EXIF data say."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image
+
+Array = NDArray[np.uint8]
+
+FULL_16 = 65535
+"""Full scale of 16-bit values."""
+
+Image.MAX_IMAGE_PIXELS = None  # a line-scan camera makes images of any length, and all commands take them
+
+_LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class Opened(NamedTuple):
+    """A decoded image file."""
+
+    image: Image.Image
+    """The first page, turned upright."""
+    turned: bool
+    """Whether EXIF data turned it."""
+    pages: int
+    """The number of pages of the file, >= 1."""
+    lossy: bool
+    """Whether the format may change values when it is written."""
+
+
+def opened(path: Path) -> Opened:
+    """Decode the first page of an image file, and turn it by its EXIF orientation.
+
+    Pillow reads the file, because OpenCV accepts truncated JPEG files without an error.
+
+    Raises:
+        ValueError: the file cannot be decoded.
+    """
+    with _readable(path) as image:
+        pages = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # a telephone's MPO holds previews
+        image.load()
+        turn = _turn(image)
+        upright = image if turn is None else image.transpose(turn)
+        return Opened(upright, turn is not None, pages, image.format in _LOSSY)
+
+
+def is_turned(path: Path) -> bool:
+    """Return whether EXIF data turn an image file, which is not decoded.
+
+    Raises:
+        ValueError: the file cannot be read as an image.
+    """
+    with _readable(path) as image:
+        return _turn(image) is not None
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[Image.Image]:
+    try:
+        with Image.open(path) as image:
+            yield image
+    except Exception as error:  # Pillow's decoders raise whatever they meet: OSError, SyntaxError, struct.error, …
+        raise ValueError(f"{path} cannot be read as an image ({error}); replace or remove it") from error
