@@ -48,10 +48,14 @@ class Row(NamedTuple):
     width: int | None = None
     height: int | None = None
     error: str | None = None
+    file: str | None = None
+    """Size, times of change (ns) and number (inode) of the file that was scored: another file is scored again."""
 
 
 def predict(cfg: DictConfig) -> int:
     """Score all files, one at a time; a repeated command goes on where the previous one stopped.
+
+    A file that has changed since it was scored is scored again.
 
     Args:
         cfg: configuration composed from conf/predict.yaml.
@@ -79,14 +83,29 @@ def predict(cfg: DictConfig) -> int:
     with locked(output, "output"), _table(output, _settings(cfg, detector, root)) as (done, file):
         writer = csv.writer(file)
         for path in tqdm(files, unit="image", disable=not sys.stderr.isatty()):
-            if str(path) not in done:
-                row = _one(path, detector, output, path.relative_to(root), wanted)
-                done[str(path)] = row.error is not None
+            file_now = _file(path)
+            if done.get(str(path), (None, True))[0] != file_now:
+                row = _one(path, detector, output, path.relative_to(root), wanted)._replace(file=file_now)
+                done[str(path)] = file_now, row.error is not None
                 writer.writerow(["" if value is None else value for value in row])
                 file.flush()
-        bad = sum(done[str(path)] for path in files)
+        bad = sum(done[str(path)][1] for path in files)
     print(f"{len(files)} image(s), {bad} of them could not be scored; the results are in {output / _TABLE}", flush=True)
     return bad
+
+
+def _file(path: Path) -> str:
+    """Return what changes if a file is replaced, even by one of equal name, size and date; empty without a file."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return ""
+    return f"{facts.st_size}-{facts.st_mtime_ns}-{facts.st_ctime_ns}-{facts.st_ino}"
+
+
+def _unchanged(row: dict[str, str]) -> bool:
+    """Return whether a scored file is as it was, or is gone."""
+    return _file(Path(row["path"])) in ("", row.get("file"))
 
 
 def _undefined(run_dir: Path, evaluation: str | None, kind: str) -> str:
@@ -178,8 +197,8 @@ def _settings(cfg: DictConfig, detector: Detector, root: Path) -> dict[str, Any]
 
 
 @contextmanager
-def _table(output: Path, settings: dict[str, Any]) -> Iterator[tuple[dict[str, bool], TextIO]]:
-    """Yield the paths scored so far, each with whether it failed, and a draft that replaces the table at the end."""
+def _table(output: Path, settings: dict[str, Any]) -> Iterator[tuple[dict[str, tuple[str, bool]], TextIO]]:
+    """Yield the files scored so far, each with its state and whether it failed, and a draft of the new table."""
     described, final, draft = output / _SETTINGS, output / _TABLE, output / f".{_TABLE}.part"
     if described.is_file():
         before = json.loads(described.read_text())
@@ -198,14 +217,14 @@ def _table(output: Path, settings: dict[str, Any]) -> Iterator[tuple[dict[str, b
         if before.is_file():
             rows = _whole_lines(before)
             break
-    # Files that could not be scored are tried again, because somebody may have mended them.
-    kept = {row["path"]: row for row in rows if not row["error"]}
+    # Files that could not be scored are tried again, because somebody may have mended them; changed files, too.
+    kept = {row["path"]: row for row in rows if not row["error"] and _unchanged(row)}
     with whole(draft) as clean, clean.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.DictWriter(file, Row._fields)
         writer.writeheader()
         writer.writerows(kept.values())
     with draft.open("a", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        yield dict.fromkeys(kept, False), file
+        yield {path: (row["file"], False) for path, row in kept.items()}, file
     draft.replace(final)
 
 

@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -316,3 +317,30 @@ def test_nan_in_the_weights_is_an_error_of_each_file(whole: Path) -> None:
     detector.levels = lambda image: image * float("nan")
     with pytest.raises(ValueError, match="the map holds NaN"):
         detector(textured(np.random.default_rng(0)))
+
+
+def test_a_replaced_file_is_scored_again(run_dir: Path, tmp_path: Path) -> None:
+    """Even one of the same name, size and date; and a file that is gone keeps its line."""
+    good = run_dir.parent / "tiny" / "test"
+    images = [np.asarray(Image.open(next((good / kind).iterdir()))) for kind in ("square", "good")]
+    folder, output = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name in ("latest.bmp", "kept.bmp", "gone.bmp"):
+        Image.fromarray(images[0]).save(folder / name)
+    before = (folder / "latest.bmp").stat()
+    arguments = (f"run_dir={run_dir}", f"input={folder}", f"output={output}")
+    predict(compose_predict(*arguments))
+    first = rows(output)
+    Image.fromarray(images[1]).save(folder / "latest.bmp")
+    os.utime(folder / "latest.bmp", ns=(before.st_atime_ns, before.st_mtime_ns))
+    (folder / "gone.bmp").unlink()
+    predict(compose_predict(*arguments))
+    again = rows(output)
+    assert (
+        float(again["latest.bmp"]["score"]) == fae.load(run_dir)(images[1]).score != float(first["latest.bmp"]["score"])
+    )
+    assert {name: again[name] for name in ("kept.bmp", "gone.bmp")} == {
+        name: first[name] for name in ("kept.bmp", "gone.bmp")
+    }
+    with (output / "predictions.csv").open(newline="", encoding="utf-8") as file:
+        assert len(list(csv.DictReader(file))) == 3

@@ -42,7 +42,7 @@ class LeftOut:
         found = listing(folder)
         if dangling := [path for path in found.images if not path.exists()]:
             raise FileNotFoundError(
-                f"{len(dangling)} image(s) in {folder} are links to files that are missing: {examples(dangling)}; fetch "
+                f"{len(dangling)} image(s) in {folder} are links to missing files: {examples(dangling)}; fetch "
                 "the files (git annex get, dvc pull), or remove the links"
             )
         self._others(found.others)

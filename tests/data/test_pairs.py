@@ -72,7 +72,9 @@ def test_what_is_left_out_is_told(tiny: Path) -> None:
 
 def test_a_link_to_a_missing_file_is_an_error(tiny: Path) -> None:
     (tiny / "train/good/zzz.png").symlink_to("/nowhere/annex")
-    with pytest.raises(FileNotFoundError, match=r"1 image\(s\) in .* are links to .* missing: .*zzz.png; fetch the files"):
+    with pytest.raises(
+        FileNotFoundError, match=r"1 image\(s\) in .* are links to missing files: .*zzz.png; fetch the files"
+    ):
         folder(str(tiny), "")
 
 
