@@ -20,6 +20,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from fae.cli import command as cli
+from fae.data.memo import state_of
 from fae.detector import Detection, Detector, load
 from fae.image import all_images_in, read_image
 from fae.machine.atomic import whole, write_text
@@ -95,12 +96,7 @@ def predict(cfg: DictConfig) -> int:
 
 
 def _file(path: Path) -> str:
-    """Return what changes if a file is replaced, even by one of equal name, size and date; empty without a file."""
-    try:
-        facts = path.stat()
-    except OSError:
-        return ""
-    return f"{facts.st_size}-{facts.st_mtime_ns}-{facts.st_ctime_ns}-{facts.st_ino}"
+    return state_of(path) if path.exists() else ""
 
 
 def _unchanged(row: dict[str, str]) -> bool:

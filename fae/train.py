@@ -83,8 +83,10 @@ def _train(
     data: DataModule = instantiate(cfg.data, _convert_="all")
     if cfg.trainer.precision == "auto":
         cfg.trainer.precision = best_precision(cfg.trainer.accelerator)
+    # Everything that can be wrong with data or configuration shows before the first file is written.
+    data.setup()
     named = cfg.run_dir is not None or sweep_dir is not None
-    run_dir = Path(cfg.run_dir or new_run_dir(cfg, data.index, sweep_dir))
+    run_dir = Path(cfg.run_dir or new_run_dir(cfg, data.identity, sweep_dir))
     cfg.run_dir = str(run_dir)
     timer = Timer()
     trainer = build_trainer(cfg, [*instantiate(cfg.callback, _convert_="all").values(), *watching, timer])
@@ -98,7 +100,7 @@ def _train(
     if not trainer.is_global_zero:  # the first process judges the folder, and may already be writing into it
         if (run_dir / METRICS).is_file():
             return {}
-    elif state(run_dir, cfg, data.index) is State.FINISHED:
+    elif state(run_dir, cfg, data.identity) is State.FINISHED:
         print(f"{run_dir} is finished; choose another run_dir to train again", flush=True)
         before: dict[str, Any] = json.loads((run_dir / METRICS).read_text())
         return before
@@ -111,8 +113,6 @@ def _train(
         for note in data.index.notes:
             print(f"NOTE: {note}", flush=True)
 
-    # Everything that can be wrong with data or configuration shows before the first file is written.
-    data.setup()
     lightning.seed_everything(cfg.seed, verbose=False)
     score: Score = instantiate(cfg.score, _convert_="all")
     instantiate(cfg.threshold, _convert_="all")

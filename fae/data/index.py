@@ -1,9 +1,11 @@
 """Index of the images, labels and masks of a data set; indexing reads file names only, and is not random."""
 
 import hashlib
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from fae.data.left_out import LeftOut, examples
 from fae.data.pairs import masks_of
@@ -43,16 +45,30 @@ class Index:
         """The samples of both splits."""
         return self.train + self.test
 
-    @property
-    def fingerprint(self) -> str:
-        """Eight hexadecimal digits of the files' splits, names and sizes; moving a data set keeps them."""
-        digest = hashlib.sha256(self.dataset.encode())
-        for split, samples in (("train", self.train), ("test", self.test)):
-            for sample in samples:
-                digest.update(
-                    f"{split}/{sample.defect_type}/{sample.path.name}:{sample.path.stat().st_size}\n".encode()
-                )
-        return digest.hexdigest()[:8]
+
+class Identity(NamedTuple):
+    """What tells one data set from another, wherever its files lie."""
+
+    dataset: str
+    """The name of the data set."""
+    fingerprint: str
+    """Eight hexadecimal digits of what the files hold: the pixels of all images, and the bytes of all masks."""
+
+
+def identity(index: Index, pixels: Mapping[Path, bytes], masks: Mapping[Path, bytes]) -> Identity:
+    """Identify a data set by its files' splits, names and content.
+
+    Args:
+        index: index of the files.
+        pixels: digest of each image's decoded pixels.
+        masks: digest of each mask's bytes.
+    """
+    digest = hashlib.sha256(index.dataset.encode())
+    for split, samples in (("train", index.train), ("test", index.test)):
+        for sample in samples:
+            digest.update(os.fsencode(f"{split}/{sample.defect_type}/{sample.path.name}:"))
+            digest.update(pixels[sample.path] + (b"" if sample.mask is None else masks[sample.mask]))
+    return Identity(index.dataset, digest.hexdigest()[:8])
 
 
 Source = Callable[[str | None, str], Index]

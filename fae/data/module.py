@@ -11,8 +11,9 @@ from torch.utils.data import DataLoader
 from fae.data.copies import copies
 from fae.data.crop import as_size, crop_size, crop_stages
 from fae.data.decoded import Shape
-from fae.data.index import Index, Sample, Source
+from fae.data.index import Identity, Index, Sample, Source, identity
 from fae.data.left_out import examples
+from fae.data.memo import Memo, of_bytes
 from fae.data.prepare import Preparation, Raw
 from fae.data.serve import Batches, Stream
 from fae.data.split import HoldOut, Reader, Split
@@ -144,12 +145,20 @@ class DataModule(lightning.LightningDataModule):
         if known := copies(learned, test):
             self._note("{} test image(s) equal training images, so that the metrics look better than they are", known)
         self.val, self.train, self.test = self.decode(val), self.decode(train), self.decode(self.index.test)
+        self.identity = self._identity([sample for sample in self.index.train if sample.path in set(twins)])
         height, width = self.train.image.shape[-2:]
         truth = read_truth(self.test, self.index.has_masks, (height, width), self.aspect, self.mask_above)
         self.mask, self.has_mask = truth.mask, truth.usable
         for text, files in truth.notes:
             self._note(text, files)
         self.stages = crop_stages(self.crop_sizes, (height, width))
+
+    def _identity(self, others: Sequence[Sample]) -> Identity:
+        splits = (self.val, self.train, self.test, self.decode(others))
+        pixels = {s.path: digest for split in splits for s, digest in zip(split.samples, split.digests, strict=True)}
+        masks = [sample.mask for sample in self.index.test if sample.mask is not None]
+        found = Memo(self.reader.cache_dir, "bytes").of(masks, of_bytes)
+        return identity(self.index, pixels, {mask: one.digest for mask, one in zip(masks, found, strict=True)})
 
     def _note(self, text: str, paths: Collection[Path]) -> None:
         """Log a warning, and add it to the notes that the results hold."""

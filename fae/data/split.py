@@ -25,6 +25,8 @@ class Split(NamedTuple):
     """The `(height, width)` of each file, in pixels."""
     sizes: tuple[Shape, ...]
     """The `(height, width)` of the part of each image that is not padding, in pixels."""
+    digests: tuple[bytes, ...]
+    """Sixteen bytes for the pixels of each file."""
 
     @property
     def content(self) -> Tensor:
@@ -129,18 +131,22 @@ class Reader:
             self.image_size, self._model_file = (height, width), paths[0]
         size = self.image_size or (0, 0)
         made_with = self.aspect + ("" if self._model_file is None else "-own size")
-        image, shape = decoded(paths, size, self._read, made_with, self.cache_dir)
-        shapes = tuple((int(height), int(width)) for height, width in shape)
+        image, seen = decoded(paths, size, self._read, self._fit, made_with, self.cache_dir)
+        shapes = tuple((one.height, one.width) for one in seen)
         sizes = tuple(content_size(one, size, self.aspect) for one in shapes)
-        return Split(tuple(samples), torch.from_numpy(image), shapes, sizes)
+        digests = tuple(one.digest for one in seen)
+        return Split(tuple(samples), torch.from_numpy(image), shapes, sizes, digests)
 
-    def _read(self, path: Path) -> tuple[Array, Shape]:
-        assert self.image_size is not None
+    def _read(self, path: Path) -> Array:
         image = read_image(path)
-        shape = (image.shape[0], image.shape[1])
-        if self._model_file is not None and shape != self.image_size:
+        if self._model_file is not None and image.shape[:2] != self.image_size:
+            assert self.image_size is not None
             raise ValueError(
-                f"{path} has {shape[0]}×{shape[1]} pixels, {self._model_file} "
+                f"{path} has {image.shape[0]}×{image.shape[1]} pixels, {self._model_file} "
                 f"{self.image_size[0]}×{self.image_size[1]}; set data.image_size to bring all images to one size"
             )
-        return fit(image, self.image_size, self.aspect)[0], shape
+        return image
+
+    def _fit(self, image: Array) -> Array:
+        assert self.image_size is not None
+        return fit(image, self.image_size, self.aspect)[0]

@@ -72,6 +72,6 @@ def pooled(runs: Sequence[Scored], detector: Scored) -> Normals:
 
 
 def _same_images(one: Scored, other: Scored) -> bool:
-    return (one.data.index.fingerprint, one.data.image_size, one.data.aspect) == (
-        *(other.data.index.fingerprint, other.data.image_size, other.data.aspect),
+    return (one.data.identity.fingerprint, one.data.image_size, one.data.aspect) == (
+        *(other.data.identity.fingerprint, other.data.image_size, other.data.aspect),
     )

@@ -46,8 +46,8 @@ def begin(
     # In a sweep, a killed run may take a moment to release its folder.
     held.enter_context(locked(run_dir, patience_s=0 if sweep is None else _PATIENCE_S))
     held.enter_context(stoppable(run_dir, resume, sweep is not None))
-    twin = held.enter_context(trained_alike(sweep, run_dir, cfg, data.index)) if sweep is not None else None
-    origin = claim(run_dir, cfg, data.index, git_commit(), group, twin)
+    twin = held.enter_context(trained_alike(sweep, run_dir, cfg, data.identity)) if sweep is not None else None
+    origin = claim(run_dir, cfg, data.identity, git_commit(), group, twin)
     if twin is not None:
         take_weights(twin, run_dir)
     held.enter_context(wandb_run(sweep or run_dir, Path(cfg.cache_dir)))

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
-from fae.data.index import Index
+from fae.data.index import Identity
 from fae.machine.atomic import whole, write_text
 from fae.run.identity import config_hash, identity, resolved, slug, training_hash
 
@@ -31,15 +31,15 @@ class State(Enum):
     FINISHED = "finished"
 
 
-def new_run_dir(cfg: DictConfig, index: Index, sweep_dir: str | None) -> Path:
+def new_run_dir(cfg: DictConfig, data: Identity, sweep_dir: str | None) -> Path:
     """Name a run's folder by its hash, so that a repeated sweep finds it again; outside a sweep, add the time."""
-    name = f"{slug(cfg, index.dataset)}-{config_hash(cfg, index.fingerprint)}"
+    name = f"{slug(cfg, data.dataset)}-{config_hash(cfg, data.fingerprint)}"
     if sweep_dir is not None:
         return Path(sweep_dir) / name
     return Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
-def state(run_dir: Path, cfg: DictConfig, index: Index) -> State:
+def state(run_dir: Path, cfg: DictConfig, data: Identity) -> State:
     """Return the state of a run's folder, without changing the folder.
 
     Raises:
@@ -57,21 +57,21 @@ def state(run_dir: Path, cfg: DictConfig, index: Index) -> State:
     if changed:
         detail = ", ".join(f"{key} {old.get(key)} → {new.get(key)}" for key in changed[:5])
         raise ValueError(f"run_dir (={run_dir}) belongs to another configuration ({detail}); choose another folder")
-    check_images(run_dir, index)
+    check_images(run_dir, data)
     return State.FINISHED if (run_dir / METRICS).is_file() else State.INTERRUPTED
 
 
-def check_images(run_dir: Path, index: Index) -> None:
+def check_images(run_dir: Path, data: Identity) -> None:
     """Check that a run was begun on these images.
 
     Raises:
         ValueError: the run was begun on other images.
     """
     origin = json.loads((run_dir / ORIGIN).read_text())
-    if (origin["dataset"], origin["fingerprint"]) != (index.dataset, index.fingerprint):
+    if (origin["dataset"], origin["fingerprint"]) != (data.dataset, data.fingerprint):
         raise ValueError(
             f"run_dir (={run_dir}) was begun on other images ({origin['dataset']} {origin['fingerprint']}, now "
-            f"{index.dataset} {index.fingerprint}); choose another folder, or set data.root to the run's images"
+            f"{data.dataset} {data.fingerprint}); choose another folder, or set data.root to the run's images"
         )
 
 
@@ -146,14 +146,14 @@ class Origin(NamedTuple):
 
 
 def claim(
-    run_dir: Path, cfg: DictConfig, index: Index, commit: str | None, sweep: str | None, twin: Path | None
+    run_dir: Path, cfg: DictConfig, data: Identity, commit: str | None, sweep: str | None, twin: Path | None
 ) -> Origin:
     """Write down what a run is made of: the images, the composed configuration, and the code's commit.
 
     Args:
         run_dir: path of the run's folder.
         cfg: composed configuration.
-        index: index of the images.
+        data: identity of the images.
         commit: commit of the code; None outside a checkout.
         sweep: name of the multirun that the run belongs to, if any.
         twin: folder of the run that the weights come from, see `trained_alike`.
@@ -165,12 +165,12 @@ def claim(
     weights_of = before.get("weights_of") if twin is None else of_twin.get("weights_of") or twin.name
     run_id = before.get("wandb_id") or secrets.token_hex(4)
     origin = {
-        "dataset": index.dataset,
-        "fingerprint": index.fingerprint,
+        "dataset": data.dataset,
+        "fingerprint": data.fingerprint,
         "git_commits": commits,
         "wandb_id": run_id,
         "sweep": sweep,
-        "training": training_hash(cfg, index.fingerprint),
+        "training": training_hash(cfg, data.fingerprint),
         "weights_of": weights_of,
     }
     write_text(run_dir / ORIGIN, json.dumps(origin, indent=2) + "\n")
@@ -179,12 +179,12 @@ def claim(
 
 
 @contextmanager
-def trained_alike(sweep: Path, run_dir: Path, cfg: DictConfig, index: Index) -> Iterator[Path | None]:
+def trained_alike(sweep: Path, run_dir: Path, cfg: DictConfig, data: Identity) -> Iterator[Path | None]:
     """Find a finished run of a sweep that differs from a new run only in scoring, so that it has the new run's weights.
 
     If there is none yet, any other process that looks for the same weights waits until this block ends.
     """
-    training = training_hash(cfg, index.fingerprint)
+    training = training_hash(cfg, data.fingerprint)
     lock = FileLock(sweep / f".training-{training}.lock")
     try:
         lock.acquire(timeout=0)

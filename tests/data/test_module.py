@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -248,3 +249,42 @@ def test_an_unreadable_test_image_is_found_at_once(build: Callable[..., DataModu
 def test_wrong_keys(build: Callable[..., DataModule], keys: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build(**keys)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_the_identity_of_data_is_their_content(
+    cached: bool, build: Callable[..., DataModule], tiny: Path, tmp_path: Path
+) -> None:
+    keys = {"cache_dir": str(tmp_path / "cache")} if cached else {}
+    first = build(**keys).identity
+    assert build(**keys, seed=1, image_size=16).identity == first, "neither the split nor the size is content"
+    shutil.copytree(tiny, tmp_path / "moved" / "tiny")
+    assert build(**keys, root=tmp_path / "moved" / "tiny").identity == first
+    image = tiny / "train" / "good" / "003.png"
+    Image.open(image).save(image, compress_level=1)
+    assert build(**keys).identity == first, "only the compression has changed"
+    found = {first}
+    for path in (image, tiny / "test" / "good" / "000.png", tiny / "ground_truth" / "square" / "001_mask.png"):
+        before = path.stat()
+        values = np.array(Image.open(path))
+        values[3, 3] = 255 - values[3, 3]
+        Image.fromarray(values).save(path)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        found.add(build(**keys).identity)
+    assert len(found) == 4, "one pixel of an image or a mask"
+
+
+def test_masks_turned_otherwise_than_their_images_are_told(build: Callable[..., DataModule], tiny: Path) -> None:
+    for name, size in (("000", (32, 32)), ("001", (32, 16))):
+        path = tiny / "test" / "square" / f"{name}.png"
+        image = Image.open(path).resize(size)
+        exif = Image.Exif()
+        exif[0x112] = 6
+        image.save(path, exif=exif)
+    mask = tiny / "ground_truth" / "square" / "001_mask.png"
+    Image.open(mask).resize((32, 16)).save(mask)
+    with pytest.raises(ValueError, match="001_mask.png has 16×32 pixels.* 32×16; .*; EXIF data turn one of the two"):
+        build(image_size=32)
+    Image.open(mask).resize((16, 32)).save(mask)
+    notes = build(image_size=32).notes
+    assert any("2 mask(s) and their images are turned differently by EXIF data" in note for note in notes)

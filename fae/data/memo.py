@@ -1,0 +1,117 @@
+"""What was found in a file before, as long as the file has not changed."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+from fae.image import Array
+
+_DATABASE = "files.sqlite"
+_PATIENCE_S = 60
+_VERSION = 1
+
+
+class Seen(NamedTuple):
+    """What a file holds."""
+
+    digest: bytes
+    """Sixteen bytes of the decoded pixels of an image, or of the bytes of a mask."""
+    height: int
+    """In pixels, as width; 0 for a mask."""
+    width: int
+
+
+def of_pixels(image: Array) -> Seen:
+    """Describe a decoded image `(H, W, 3)`: the same pixels have the same digest, however their file is compressed."""
+    height, width, _ = image.shape
+    digest = blake2b(f"{height}×{width}".encode(), digest_size=16)
+    digest.update(image.data if image.flags.c_contiguous else image.tobytes())
+    return Seen(digest.digest(), height, width)
+
+
+def of_bytes(path: Path) -> Seen:
+    """Describe the bytes of a file."""
+    return Seen(blake2b(path.read_bytes(), digest_size=16).digest(), 0, 0)
+
+
+class Memo:
+    """Remembers what files hold, in one database in the cache.
+
+    A file counts as unchanged while its path, size, times of change and inode are the same: a file that replaces
+    another one has another inode or another time of change of status, whatever its name, size and date.
+
+    Args:
+        cache_dir: folder of the database; None remembers nothing.
+        kind: word that keeps apart what different functions find in one file.
+    """
+
+    def __init__(self, cache_dir: Path | None, kind: str) -> None:
+        self.path = None if cache_dir is None else cache_dir / _DATABASE
+        self.kind = f"{kind}-{_VERSION}"
+
+    def recall(self, paths: Sequence[Path]) -> dict[Path, Seen]:
+        """Return what is known of those files that have not changed.
+
+        Raises:
+            OSError: a file is missing, or the cache cannot be used.
+        """
+        if self.path is None or not self.path.is_file():
+            return {}
+        found = {}
+        with closing(self._open()) as database:
+            for path in paths:
+                row = database.execute(
+                    "SELECT digest, height, width FROM file WHERE path = ? AND kind = ? AND state = ?",
+                    (*self._key(path), state_of(path)),
+                ).fetchone()
+                if row is not None:
+                    found[path] = Seen(*row)
+        return found
+
+    def remember(self, found: Mapping[Path, tuple[str, Seen]]) -> None:
+        """Remember what files hold, each with its state before it was read, see `state_of`."""
+        if self.path is None or not found:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(self._open()) as database, database:
+            database.executemany(
+                "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?)",
+                [(*self._key(path), state, *seen) for path, (state, seen) in found.items()],
+            )
+
+    def of(self, paths: Sequence[Path], look: Callable[[Path], Seen]) -> list[Seen]:
+        """Return what each file holds; `look` sees only files that are new or have changed."""
+        known = self.recall(paths)
+        new = {path: (state_of(path), look(path)) for path in dict.fromkeys(paths) if path not in known}
+        self.remember(new)
+        return [known[path] if path in known else new[path][1] for path in paths]
+
+    def _key(self, path: Path) -> tuple[bytes, str]:
+        return os.fsencode(os.path.abspath(path)), self.kind
+
+    def _open(self) -> sqlite3.Connection:
+        assert self.path is not None
+        try:
+            database = sqlite3.connect(self.path, timeout=_PATIENCE_S)
+            with database:
+                database.execute(
+                    "CREATE TABLE IF NOT EXISTS file (path BLOB, kind TEXT, state TEXT, digest BLOB, height INTEGER, "
+                    "width INTEGER, PRIMARY KEY (path, kind))"
+                )
+        except sqlite3.Error as error:
+            raise OSError(f"{self.path} cannot be used ({error}); delete it, or name another cache_dir") from error
+        return database
+
+
+def state_of(path: Path) -> str:
+    """Return what changes whenever a file is changed or replaced.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    facts = path.stat()
+    return f"{facts.st_size}-{facts.st_mtime_ns}-{facts.st_ctime_ns}-{facts.st_ino}"
