@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import lightning
@@ -13,6 +13,8 @@ from fae.metric.pixel import MEASURES
 from fae.metric.streaming import StreamingPixelMetrics
 from fae.network import Network
 from fae.types import Batch, Images, Losses, Objective, Residual
+
+_PART = 32  # images whose points are in memory at once
 
 
 class Prediction(NamedTuple):
@@ -71,10 +73,11 @@ class AnomalyAutoencoder(lightning.LightningModule):
         return Batch(space.undamaged(batch.clean), space(batch.corrupted), space.mask(batch.corruption_mask))
 
     def on_fit_start(self) -> None:
-        """Let the space learn its statistics from the training images, unless a checkpoint has brought them."""
+        """Let space and head look at the training images, unless a checkpoint has brought what they know."""
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         image: Tensor = data.train.image
         self.network.space.fit(torch.chunk(image, -(-len(image) // data.batch_size)))
+        self.network.head.remember(_Points(self, image), len(image), self.network.space.fine)
 
     def on_fit_end(self) -> None:
         """Free what the space has kept for training."""
@@ -148,3 +151,17 @@ class AnomalyAutoencoder(lightning.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "step"},
         }
+
+
+class _Points:
+    """The points of the training images, part by part in a seeded order, as training sees them undamaged."""
+
+    def __init__(self, module: AnomalyAutoencoder, image: Tensor) -> None:
+        self.module, self.image = module, image
+
+    def __iter__(self) -> Iterator[Tensor]:
+        order = torch.randperm(len(self.image), generator=torch.Generator().manual_seed(0))
+        space, device = self.module.network.space, self.module.device
+        for some in torch.split(order, _PART):
+            with torch.no_grad(), self.module.trainer.precision_plugin.forward_context():
+                yield space.undamaged(self.image[some].to(device).float() / 255)

@@ -24,7 +24,10 @@ from tests.conftest import compose_command, compose_tiny, moved, once, write_tin
 from tests.space.test_space import Backbone
 from tests.test_train import At, assert_equal_runs
 
-SMALL = ("model.inner=16", "model.width=8", "model.blocks=1", "head.width=8")
+SMALL = (
+    *("model.inner=16", "model.width=8", "model.blocks=1"),
+    *("head.members.residual.width=8", "head.members.nearest.most=64"),
+)
 
 
 def compose_features(data: Path, run_dir: Path, *overrides: str, model: tuple[str, ...] = SMALL) -> DictConfig:
@@ -57,13 +60,13 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_metrics_tell_of_the_space_and_of_each_level(features: Path) -> None:
     metrics = json.loads((features / "metrics.json").read_text())
-    assert (metrics["space"], metrics["head"]) == ("lite0", "residual")
-    for level in ("image", "stride4", "stride8", "stride16", "head"):
+    assert (metrics["space"], metrics["head"]) == ("lite0", "residual_nearest")
+    for level in ("image", "stride4", "stride8", "stride16", "head", "nearest"):
         assert 0 <= metrics[f"image_auroc_of_{level}"] <= 1
         assert 0 <= metrics[f"pixel_auroc_of_{level}"] <= 1
     assert 0 <= metrics["unseen_pixel_auroc"] <= 1
     with Image.open(next((features / "heatmaps").glob("*.png"))) as picture:
-        assert picture.width == 5 * 256 + 4 * 4  # image, reconstruction, map and overlay; below them five levels
+        assert picture.width == 6 * 256 + 5 * 4  # image, reconstruction, map and overlay; below them six levels
         assert picture.height > 2 * 256
 
 

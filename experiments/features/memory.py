@@ -25,6 +25,7 @@ from fae.cli.check import check_leaves
 from fae.cli.schema import conf_dir, register
 from fae.data.module import DataModule
 from fae.evaluation.measure import Normals, measure
+from fae.head.coreset import farthest
 from fae.machine.atomic import write_text
 from fae.machine.provenance import environment, git_commit
 from fae.metric.auroc import auroc
@@ -139,19 +140,7 @@ class PatchCore(Memory):
 def coreset(patches: Tensor, share: float, random: torch.Generator, block: int = _BLOCK) -> Tensor:
     """Return a share of patches `(N, C)`: of each random block of at most `block` patches the greedy choice."""
     blocks = torch.randperm(len(patches), generator=random).chunk(-(-len(patches) // block))
-    return torch.cat([patches[one][greedy(patches[one], max(1, round(share * len(one))), random)] for one in blocks])
-
-
-def greedy(patches: Tensor, count: int, random: torch.Generator, dimensions: int = 64) -> Tensor:
-    """Return positions `(count,)` of patches `(N, C)`, each the farthest from those before, in a random projection."""
-    projected = patches @ torch.randn(patches.shape[1], dimensions, generator=random) / dimensions**0.5
-    squares = projected.square().sum(dim=1)
-    nearest, chosen = torch.full((len(patches),), torch.inf), [0]
-    for _ in range(count - 1):
-        last = projected[chosen[-1]]
-        nearest = torch.minimum(nearest, torch.addmv(squares + squares[chosen[-1]], projected, last, alpha=-2))
-        chosen.append(int(nearest.argmax()))
-    return torch.tensor(chosen)
+    return torch.cat([patches[one][farthest(patches[one], max(1, round(share * len(one))), random)] for one in blocks])
 
 
 class PaDiM(Memory):

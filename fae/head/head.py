@@ -1,4 +1,5 @@
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 
 from torch import Tensor, nn
 
@@ -6,12 +7,21 @@ from fae.types import Batch
 
 
 class Head(nn.Module, ABC):
-    """A judge of residuals, which is trained beside F and never changes it: F(X̂) reaches it without its gradient."""
+    """A judge beside F, which never changes F: F(X̂) reaches it without its gradient."""
 
     name: str
     """The name of the head in reports."""
     names: tuple[str, ...]
     """The name of each map that the head makes, as pictures and reports show it."""
+
+    def remember(self, points: Iterable[Tensor], images: int, fine: int) -> None:
+        """Look once at the normal training images, before training; most heads need not.
+
+        Args:
+            points: parts `(B, C, h, w)` of the points of all images, in a random order; each pass makes them anew.
+            images: number of the images.
+            fine: number of leading channels that are finer than a cell, see `fae.space.space.Space`.
+        """
 
     @abstractmethod
     def losses(self, point: Tensor, reconstruction: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -25,7 +35,7 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def evidence(self, point: Tensor, reconstruction: Tensor) -> Tensor:
-        """Return the evidence of damage, −log(1 − p) >= 0 nats if p is its probability.
+        """Return the evidence of damage, >= 0; −log(1 − p) nats where a head knows its probability p.
 
         Args:
             point: `(B, C, h, w)` points of the space.

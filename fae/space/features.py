@@ -70,6 +70,7 @@ class Features(Space):
                 f"{' + '.join(map(str, self.levels))} = {sum(self.levels)}"
             )
         self.names = ("image", *(f"stride {one}" for one in strides))
+        self.fine = sum(count for count, one in zip(self.levels, (1, *strides), strict=True) if one < stride)
         self.stride, self.coarsest = stride, max(stride, *strides)
         self.shows = f"reconstruction, of the image at stride {stride}"
         self.register_buffer("mean", torch.zeros(channels))

@@ -16,6 +16,8 @@ class Space(nn.Module, ABC):
     """The side of a cell in pixels."""
     levels: tuple[int, ...]
     """The number of channels of each level; they follow each other, and their sum is C."""
+    fine: int = 0
+    """The number of leading channels that come from strides below a cell's side, such as those of the image."""
     names: tuple[str, ...]
     """The name of each level, as pictures and reports show it."""
     shows: str

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from experiments.features.memory import PaDiM, PatchCore, coreset, greedy, main
+from experiments.features.memory import PaDiM, PatchCore, coreset, main
 
 
 class Backbone(nn.Module):
@@ -30,17 +30,6 @@ class Backbone(nn.Module):
 @pytest.fixture
 def images() -> Tensor:
     return (torch.rand(5, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 255).byte()
-
-
-def test_each_choice_of_the_coreset_is_the_farthest() -> None:
-    patches = torch.randn(60, 8, generator=torch.Generator().manual_seed(2))
-    seed = torch.Generator().manual_seed(3)
-    projected = patches @ torch.randn(8, 64, generator=seed.clone_state()) / 8
-    chosen = greedy(patches, 10, torch.Generator().manual_seed(3)).tolist()
-    assert len(set(chosen)) == 10
-    for i in range(1, 10):
-        to_chosen = torch.cdist(projected, projected[chosen[:i]]).amin(dim=1)
-        assert float(to_chosen[chosen[i]]) == pytest.approx(float(to_chosen.max()), rel=1e-4)
 
 
 def test_a_coreset_by_blocks_leaves_nothing_far_away() -> None:

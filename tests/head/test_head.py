@@ -107,7 +107,7 @@ def test_f_is_equal_to_the_bit_with_and_without_a_head(
     space: tuple[str, ...], tiny_config: Build, tmp_path: Path, unpainted: None
 ) -> None:
     found = []
-    for head in ("none", "residual"):
+    for head in ("none", "residual_nearest"):
         train(tiny_config(head, *SHORT, *space, f"head={head}", "corruption=mix"))
         state = torch.load(tmp_path / head / "last.ckpt", weights_only=True)["state_dict"]
         found.append({key: value for key, value in state.items() if not key.startswith("network.head.")})

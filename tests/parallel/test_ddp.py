@@ -73,9 +73,9 @@ def assert_nearly_equal_runs(one: Path, two: Path) -> None:
 
 
 FEATURES = (
-    *("space=lite0", "model=residual_sdc", "head=residual", "score/rule=soft_maximum", "data.crop_sizes=[32]"),
-    *("model.inner=16", "head.width=8", "corruption=mix"),
-    "score.rule.sums=[{image: 1},{stride *: 1, head: 1}]",
+    *("space=lite0", "model=residual_sdc", "head=residual_nearest", "score/rule=soft_maximum", "data.crop_sizes=[32]"),
+    *("model.inner=16", "head.members.residual.width=8", "head.members.nearest.most=64", "corruption=mix"),
+    "score.rule.sums=[{image: 1},{stride *: 1},{nearest: 1, head: 1}]",
 )
 
 
