@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 import fae
-from experiments.features import latency
+from experiments.features import latency, table
 from experiments.theory import orthogonality
 from fae.cli.command import explain
 from fae.evaluate import evaluate
@@ -259,3 +259,17 @@ def test_the_time_of_one_image_beside_a_memory(features: Path, tmp_path: Path) -
     assert set(table[table["candidate"] == latency.PRODUCT]["images"]) == {10, 20}
     assert (table["median_ms"] > 0).all()
     assert cv2.imread(str(tmp_path / "latency.png")) is not None
+
+
+def test_the_table_of_runs_and_memories(features: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    metrics = json.loads((features / "metrics.json").read_text())
+    rival = {"rival": "patchcore", "dataset": metrics["dataset"], "seed": 0, "image_auroc": 0.5, "pixel_auroc": 0.25}
+    statistics = {key: value for key, value in metrics.items() if key.startswith("trivial_")}
+    (tmp_path / "memories").mkdir()
+    (tmp_path / "memories" / "a.json").write_text(json.dumps(rival | statistics))
+    out = tmp_path / "results.csv"
+    table.main([str(features), "--memories", str(tmp_path / "memories"), "--out", str(out)])
+    found = pd.read_csv(out).set_index("method")
+    assert list(found.index) == ["lite0 filter residual_nearest", "patchcore", "without learning"]
+    assert found.loc["lite0 filter residual_nearest", "image_auroc"] == pytest.approx(metrics["image_auroc"], abs=1e-3)
+    assert "0.500, 0.250" in capsys.readouterr().out.splitlines()[-1]
