@@ -22,6 +22,7 @@ from fae.callback.compiled import was_compiled
 from fae.cli import command as cli
 from fae.cli.schema import register
 from fae.cli.sweep import recorded, sweeping
+from fae.cli.words import override
 from fae.data.module import DataModule
 from fae.evaluation.finish import Maps, finish, write_detector, write_run
 from fae.evaluation.levels import Levels
@@ -123,7 +124,7 @@ def _train(
     module.network.check_score(score)
     mode = safe_mode(cfg.logger.mode)
     words = [word for word in command if not word.startswith(("run_dir=", "sweep="))]
-    resume = shlex.join([python(), "-m", "fae.train", *words, f"run_dir={run_dir}"])
+    resume = shlex.join([python(), "-m", "fae.train", *words, override("run_dir", str(run_dir))])
 
     with ExitStack() as held:
         if trainer.is_global_zero:

@@ -22,6 +22,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from fae.cli.check import arguments, check_callbacks, check_leaves, check_root, nearest, nearest_key
 from fae.cli.schema import SCHEMAS, conf_dir, register
+from fae.cli.words import as_typed
 from fae.machine.allocator import keep_freed_memory
 from fae.machine.extra import MissingExtraError, missing
 
@@ -82,12 +83,15 @@ def run(
         keep_freed_memory()  # called here, because a launcher may have started another process
         return task(cfg)
 
+    typed = sys.argv
+    sys.argv = [typed[0], *as_typed(typed[1:])]
     with plainly():
         # Without this variable Hydra swallows the exception that knows which key was wrong.
         os.environ["HYDRA_FULL_ERROR"] = "1"
         try:
             hydra.main(config_path=conf_dir(), config_name=config_name, version_base="1.3")(prepare(checked))()
         finally:
+            sys.argv = typed
             if wanted is None:
                 os.environ.pop("HYDRA_FULL_ERROR", None)
 

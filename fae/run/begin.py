@@ -52,7 +52,7 @@ def begin(
         take_weights(twin, run_dir)
     held.enter_context(wandb_run(sweep or run_dir, Path(cfg.cache_dir)))
     weights = f"; its weights are those of {twin.name}" if twin is not None else ""
-    print(f"run folder: {run_dir}{weights}\nif the run is interrupted, go on with: {resume}", flush=True)
+    print(f"run folder: {run_dir}{weights}\nif interrupted, go on with: {resume}", flush=True)
     name, lam = slug(cfg, data.index.dataset), lam_of(cfg)
     logger = start(
         instantiate(cfg.logger, _partial_=True, _convert_="all"),

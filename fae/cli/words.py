@@ -1,0 +1,58 @@
+"""Words of the command line that are text, whatever they look like: paths, and names of folders and categories."""
+
+import re
+from collections.abc import Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
+
+TEXTS = frozenset(
+    {
+        *("run_dir", "sweep", "cache_dir", "input", "output", "root", "name", "evaluation"),
+        *("data.root", "data.category", "data.cache_dir", "category.name", "calibration.root"),
+        *("corruption.source.root", "space.backbone.file", "hydra.sweep.dir", "hydra.run.dir"),
+    }
+)
+"""The keys whose value is text."""
+
+_LISTS = frozenset({"input"})
+"""The keys whose value may be a list, too."""
+_SWEEPS = re.compile(r"(choice|range|glob|interval|sort|shuffle|tag)\(")
+
+
+def as_typed(words: Sequence[str]) -> list[str]:
+    """Quote the texts among overrides, so that Hydra takes them as they were typed.
+
+    Without it 2024_05_02 would become the number 20240502, and a letter such as ö or a bracket an error. What is quoted
+    already, null, and interpolations stay; in a multirun (`-m`), commas separate several texts.
+    """
+    several = any(word in ("-m", "--multirun") for word in words)
+    return [_as_typed(word, several) for word in words]
+
+
+def override(key: str, text: str) -> str:
+    """Return the override that sets a key to a text, quoted where Hydra would change it."""
+    return f"{key}={_quoted(key, text)}"
+
+
+def _as_typed(word: str, several: bool) -> str:
+    typed, equals, value = word.partition("=")
+    key = typed.lstrip("+")
+    kept = value in ("", "null", "???") or value[0] in "\"'" or "${" in value
+    if not equals or key not in TEXTS or kept or (key in _LISTS and value[0] == "["):
+        return word
+    if several and _SWEEPS.match(value):
+        return word
+    parts = value.split(",") if several else [value]
+    return f"{typed}={','.join(_quoted(key, part) for part in parts)}"
+
+
+def _quoted(key: str, text: str) -> str:
+    try:
+        read = OverridesParser.create().parse_override(f"{key}={text}").value()
+    except HydraException:
+        read = None
+    if isinstance(read, str) and read == text:
+        return text
+    return str(QuotedString(text=text, quote=Quote.double).with_quotes())

@@ -1,0 +1,48 @@
+"""Paths and names are the text that was typed, and every command that is printed can be pasted."""
+
+import shlex
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fae.cli.words import as_typed, override
+
+ODD = st.sampled_from("0123456789.=,()[]{}~#&;'\"\\ `-+_/:@%*?!<>|eEnul")
+NAMES = st.text(ODD | st.characters(min_codepoint=33, exclude_categories=["C"]), min_size=1, max_size=20)
+
+
+def read(word: str) -> object:
+    value = OverridesParser.create().parse_override(word).value()
+    return getattr(value, "text", value)
+
+
+@given(NAMES)
+def test_a_printed_command_can_be_pasted(name: str) -> None:
+    """It goes through the shell, through this program and through Hydra."""
+    printed = shlex.join(["python", "-m", "fae.train", override("run_dir", name)])
+    (word,) = as_typed(shlex.split(printed)[3:])
+    assert read(word) == name
+
+
+@given(NAMES.filter(lambda name: name not in ("null", "???") and name[0] not in "\"'" and "${" not in name))
+def test_a_text_is_what_was_typed(name: str) -> None:
+    assert read(as_typed([f"data.root={name}"])[0]) == name
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("data.root=null", 'data.root="a b"', "data.root='1.10'", "data.root=${oc.env:HOME}", "input=[a,b]", "-m"),
+        *("trainer.max_steps=10", "objective=filter", "~logger", "data.root=plain/path_1.x", "data.rotate=true"),
+    ],
+)
+def test_what_stays(word: str) -> None:
+    assert as_typed([word]) == [word]
+
+
+def test_commas_separate_texts_in_a_multirun_alone() -> None:
+    assert as_typed(["data.root=1.10,2"]) == ['data.root="1.10,2"']
+    assert as_typed(["-m", "data.root=1.10,b,größe"]) == ["-m", 'data.root="1.10",b,"größe"']
+    assert as_typed(["-m", "data.root=glob(a*)"]) == ["-m", "data.root=glob(a*)"]
