@@ -19,14 +19,26 @@ from fae.score.score import Score
 
 
 def build_module(cfg: DictConfig, score: Score) -> AnomalyAutoencoder:
-    """Build network, objective and optimiser, with the residual of a score."""
-    return AnomalyAutoencoder(
+    """Build network, objective and optimiser, with the residual of a score.
+
+    Raises:
+        ValueError: the schedule does not fit the length of the training.
+    """
+    module = AnomalyAutoencoder(
         build_network(cfg),
         instantiate(cfg.objective, _convert_="all"),
         instantiate(cfg.optimizer, _convert_="all"),
         instantiate(cfg.scheduler, _convert_="all"),
         score.residual,
     )
+    try:
+        module.configure_optimizers()
+    except ZeroDivisionError as error:
+        raise ValueError(
+            f"the scheduler {cfg.scheduler._target_.rpartition('.')[2]} has a phase without a step if "
+            f"trainer.max_steps is {cfg.trainer.max_steps}; change trainer.max_steps by one, or use scheduler=constant"
+        ) from error
+    return module
 
 
 def build_trainer(cfg: DictConfig, callbacks: list[Callback]) -> lightning.Trainer:
@@ -55,6 +67,11 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback]) -> lightning.Train
         raise ValueError(
             f"data.batch_size (={cfg.data.batch_size}) must be a multiple of the number of processes (={processes}), "
             f"which share it; use {-(-cfg.data.batch_size // processes) * processes}"
+        )
+    if cfg.trainer.get("max_time") is not None:
+        raise ValueError(
+            f"trainer.max_time (={cfg.trainer.max_time}) is not supported, because a run's length decides its "
+            "schedule; set trainer.max_steps, or stop the run and go on later"
         )
     if trainer.accumulate_grad_batches != 1:
         raise ValueError(
