@@ -164,4 +164,5 @@ class _Points:
         space, device = self.module.network.space, self.module.device
         for some in torch.split(order, _PART):
             with torch.no_grad(), self.module.trainer.precision_plugin.forward_context():
-                yield space.undamaged(self.image[some].to(device).float() / 255)
+                point = space.undamaged(self.image[some].to(device).float() / 255)
+            yield point  # outside of the context, so that what is done with it has full precision

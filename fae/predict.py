@@ -220,7 +220,7 @@ def _table(output: Path, settings: dict[str, Any]) -> Iterator[tuple[dict[str, t
         writer.writeheader()
         writer.writerows(kept.values())
     with draft.open("a", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        yield {path: (row["file"], False) for path, row in kept.items()}, file
+        yield {path: (row.get("file") or "", False) for path, row in kept.items()}, file
     draft.replace(final)
 
 

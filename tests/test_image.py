@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fae.image import images_in, read_image, read_mask
+from fae.image import images_in, is_turned, outline, read_image, read_mask
 
 
 @pytest.fixture
@@ -87,3 +87,23 @@ def test_masks(tmp_path: Path) -> None:
     ):
         image.save(tmp_path / f"{i}.png")
         assert np.array_equal(read_mask(tmp_path / f"{i}.png"), expected)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "orientation"),
+    [
+        *((suffix, turn) for suffix in (".png", ".jpg") for turn in range(1, 9)),
+        *((".tif", turn) for turn in range(1, 5)),
+    ],
+)
+def test_exif_turns_an_image(suffix: str, orientation: int, tmp_path: Path) -> None:
+    stored = np.zeros((16, 24), np.uint8)
+    stored[:8, :8] = 255
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(stored).save(path, exif=exif)
+    expected = [stored, stored[:, ::-1], stored[::-1, ::-1], stored[::-1], stored.T, np.rot90(stored, -1)]
+    expected += [stored[::-1, ::-1].T, np.rot90(stored)]
+    assert np.abs(read_image(path)[..., 0].astype(int) - expected[orientation - 1]).max() < 30
+    assert is_turned(path) == outline(path).turned == (orientation > 1)

@@ -11,6 +11,7 @@ TEXTS = frozenset(
     {
         *("run_dir", "sweep", "cache_dir", "input", "output", "root", "name", "evaluation"),
         *("data.root", "data.category", "data.cache_dir", "category.name", "calibration.root"),
+        *("sweep_dir", "data.source.default_root", "data.source.cache_dir"),
         *("corruption.source.root", "space.backbone.file", "hydra.sweep.dir", "hydra.run.dir"),
     }
 )
@@ -27,7 +28,7 @@ def as_typed(words: Sequence[str]) -> list[str]:
     Without it 2024_05_02 would become the number 20240502, and a letter such as ö or a bracket an error. What is quoted
     already, null, and interpolations stay; in a multirun (`-m`), commas separate several texts.
     """
-    several = any(word in ("-m", "--multirun") for word in words)
+    several = any(word in ("-m", "hydra.mode=MULTIRUN") or word.startswith("--mul") for word in words)
     return [_as_typed(word, several) for word in words]
 
 
@@ -39,13 +40,16 @@ def override(key: str, text: str) -> str:
 def _as_typed(word: str, several: bool) -> str:
     typed, equals, value = word.partition("=")
     key = typed.lstrip("+")
-    kept = value in ("", "null", "???") or value[0] in "\"'" or "${" in value
-    if not equals or key not in TEXTS or kept or (key in _LISTS and value[0] == "["):
+    if not equals or key not in TEXTS or _kept(value) or (key in _LISTS and value[0] == "["):
         return word
-    if several and _SWEEPS.match(value):
+    if several and (_SWEEPS.match(value) or any(part and part[0] in "\"'" for part in value.split(","))):
         return word
     parts = value.split(",") if several else [value]
-    return f"{typed}={','.join(_quoted(key, part) for part in parts)}"
+    return f"{typed}={','.join(part if _kept(part) else _quoted(key, part) for part in parts)}"
+
+
+def _kept(value: str) -> bool:
+    return value in ("", "null", "???") or value[0] in "\"'" or "${" in value
 
 
 def _quoted(key: str, text: str) -> str:

@@ -47,7 +47,7 @@ class Index:
 
 
 class Identity(NamedTuple):
-    """What tells one data set from another, wherever its files lie."""
+    """What tells one data set from another, wherever its folder lies."""
 
     dataset: str
     """The name of the data set."""

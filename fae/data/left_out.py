@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from fae.image import Listing, all_images_in, listing
+from fae.image import Listing, all_images_in, is_hidden, listing
 
 _SHOWN = 3
 _MASKS = ("_mask", "_gt", "_label", "_labels", "_seg", "_annotation")
@@ -67,13 +67,20 @@ class LeftOut:
         told = []
         for kind, paths in self.kinds.items():
             if paths:
-                inside = sum(len(all_images_in(path)) for path in paths if path.is_dir())
+                inside = sum(_count(path) for path in paths if path.is_dir() and not is_hidden(path))
                 holding = f" holding {inside} image(s)" if inside else ""
                 told.append(f"{len(paths)} {kind}{holding} ({examples([self._shown(path) for path in paths])})")
         return f"left out of {self.root}: {'; '.join(told)}" if told else None
 
     def _shown(self, path: Path) -> Path:
         return path.relative_to(self.root) if path.is_relative_to(self.root) else path
+
+
+def _count(folder: Path) -> int:
+    try:
+        return len(all_images_in(folder))
+    except OSError:  # nobody asked to read it
+        return 0
 
 
 def _beside(images: Sequence[Path]) -> set[Path]:

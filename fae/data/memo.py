@@ -2,8 +2,8 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -62,7 +62,7 @@ class Memo:
         if self.path is None or not self.path.is_file():
             return {}
         found = {}
-        with closing(self._open()) as database:
+        with self._opened() as database:
             for path in paths:
                 row = database.execute(
                     "SELECT digest, height, width FROM file WHERE path = ? AND kind = ? AND state = ?",
@@ -73,11 +73,15 @@ class Memo:
         return found
 
     def remember(self, found: Mapping[Path, tuple[str, Seen]]) -> None:
-        """Remember what files hold, each with its state before it was read, see `state_of`."""
+        """Remember what files hold, each with its state before it was read, see `state_of`.
+
+        Raises:
+            OSError: the cache cannot be used.
+        """
         if self.path is None or not found:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(self._open()) as database, database:
+        with self._opened() as database:
             database.executemany(
                 "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?)",
                 [(*self._key(path), state, *seen) for path, (state, seen) in found.items()],
@@ -93,18 +97,18 @@ class Memo:
     def _key(self, path: Path) -> tuple[bytes, str]:
         return os.fsencode(os.path.abspath(path)), self.kind
 
-    def _open(self) -> sqlite3.Connection:
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
         assert self.path is not None
         try:
-            database = sqlite3.connect(self.path, timeout=_PATIENCE_S)
-            with database:
+            with closing(sqlite3.connect(self.path, timeout=_PATIENCE_S)) as database, database:
                 database.execute(
                     "CREATE TABLE IF NOT EXISTS file (path BLOB, kind TEXT, state TEXT, digest BLOB, height INTEGER, "
                     "width INTEGER, PRIMARY KEY (path, kind))"
                 )
+                yield database
         except sqlite3.Error as error:
             raise OSError(f"{self.path} cannot be used ({error}); delete it, or name another cache_dir") from error
-        return database
 
 
 def state_of(path: Path) -> str:

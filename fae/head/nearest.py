@@ -52,7 +52,7 @@ class NearestHead(Head):
             self.bank = self.bank.new_zeros(self.most, bank.shape[1])
 
     def _remember(self) -> None:
-        self.known = bool(self.bank.any())
+        self.known = self.bank.shape[1] > 0
 
     @torch.no_grad()
     def remember(self, points: Iterable[Tensor], images: int, fine: int) -> None:

@@ -48,6 +48,10 @@ def is_hidden(path: Path) -> bool:
 
 
 def all_images_in(folder: Path) -> list[Path]:
-    """Return the images in a folder and in all of its visible sub-folders, folder by folder."""
+    """Return the images in a folder and in all of its visible sub-folders, folder by folder.
+
+    Sub-folders that are links are not followed, because they may lead back.
+    """
     found = listing(folder)
-    return [*found.images, *(path for one in found.folders for path in all_images_in(one))]
+    below = [one for one in found.folders if not one.is_symlink()]
+    return [*found.images, *(path for one in below for path in all_images_in(one))]

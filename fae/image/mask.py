@@ -48,8 +48,8 @@ def outline(path: Path, above: float | None = None) -> Outline:
         above: border as a share of full scale, in [0, 1); None chooses as above.
 
     Raises:
-        ValueError: the file cannot be decoded; or there is no border, and all of more than two values lie below half of
-            full scale, as in a map of labels.
+        ValueError: the file cannot be decoded; or there is no border, and all values, one or more than two, lie
+            below half of full scale, as in a map of labels.
     """
     image, turned, _, lossy = opened(path)
     values, full = _values(image)

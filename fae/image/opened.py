@@ -51,10 +51,11 @@ def opened(path: Path) -> Opened:
     """
     with _readable(path) as image:
         pages = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # a telephone's MPO holds previews
-        image.load()
+        turned = _turn(image) is not None
+        image.load()  # which turns a TIFF file itself
         turn = _turn(image)
         upright = image if turn is None else image.transpose(turn)
-        return Opened(upright, turn is not None, pages, image.format in _LOSSY)
+        return Opened(upright, turned, pages, image.format in _LOSSY)
 
 
 def is_turned(path: Path) -> bool:

@@ -47,7 +47,8 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback]) -> lightning.Train
     If the run has several processes, the trainer belongs to one of them; see `launched`.
 
     Raises:
-        ValueError: the number of processes does not fit the strategy or the batch size, or gradients are accumulated.
+        ValueError: the number of processes does not fit the strategy or the batch size, gradients are accumulated, or
+            a time ends the training.
     """
     trainer: lightning.Trainer = instantiate(
         cfg.trainer,

@@ -22,6 +22,9 @@ from fae.run.identity import config_hash, identity, resolved, slug, training_has
 
 CONFIG, ORIGIN, METRICS, LAST, BEST = "config.yaml", "origin.json", "metrics.json", "last.ckpt", "best.ckpt"
 
+_KNOWN_BY = "content"
+"""What the fingerprint is made of."""
+
 
 class State(Enum):
     """The state of a run's folder."""
@@ -68,6 +71,8 @@ def check_images(run_dir: Path, data: Identity) -> None:
         ValueError: the run was begun on other images.
     """
     origin = json.loads((run_dir / ORIGIN).read_text())
+    if origin.get("known_by") != _KNOWN_BY:
+        raise ValueError(_of_another_version(run_dir, "it told images apart by names and sizes"))
     if (origin["dataset"], origin["fingerprint"]) != (data.dataset, data.fingerprint):
         raise ValueError(
             f"run_dir (={run_dir}) was begun on other images ({origin['dataset']} {origin['fingerprint']}, now "
@@ -100,12 +105,14 @@ def _config(run_dir: Path) -> DictConfig:
     gone = [target for target in _targets(OmegaConf.to_container(cfg, resolve=False)) if not _is_here(target)]
     if gone or "space" not in cfg:
         why = f"its class {gone[0]} does not exist here" if gone else "it names no space"
-        commits = [commit for commit in _origin(run_dir).get("git_commits", []) if commit]
-        which = f"commit {commits[-1]}" if commits else "the version that trained it"
-        raise ValueError(
-            f"run_dir (={run_dir}) is a run of another version; {why}. Read the run with {which}, or train it again"
-        )
+        raise ValueError(_of_another_version(run_dir, why))
     return cfg
+
+
+def _of_another_version(run_dir: Path, why: str) -> str:
+    commits = [commit for commit in _origin(run_dir).get("git_commits", []) if commit]
+    which = f"commit {commits[-1]}" if commits else "the version that trained it"
+    return f"run_dir (={run_dir}) is a run of another version; {why}. Read the run with {which}, or train it again"
 
 
 def _is_here(target: str) -> bool:
@@ -167,6 +174,7 @@ def claim(
     origin = {
         "dataset": data.dataset,
         "fingerprint": data.fingerprint,
+        "known_by": _KNOWN_BY,
         "git_commits": commits,
         "wandb_id": run_id,
         "sweep": sweep,

@@ -45,4 +45,7 @@ def test_what_stays(word: str) -> None:
 def test_commas_separate_texts_in_a_multirun_alone() -> None:
     assert as_typed(["data.root=1.10,2"]) == ['data.root="1.10,2"']
     assert as_typed(["-m", "data.root=1.10,b,größe"]) == ["-m", 'data.root="1.10",b,"größe"']
-    assert as_typed(["-m", "data.root=glob(a*)"]) == ["-m", "data.root=glob(a*)"]
+    for words in (["-m", "data.root=glob(a*)"], ["-m", 'data.root=c,"a,b"'], ["-m", "data.cache_dir=null,x"]):
+        assert as_typed(words) == words
+    for flag in ("--multirun", "--multi", "hydra.mode=MULTIRUN"):
+        assert as_typed([flag, "data.root=a,2"]) == [flag, 'data.root=a,"2"']

@@ -8,6 +8,7 @@ from PIL import Image
 
 from fae.data.folder import folder
 from fae.data.pairs import masks_of
+from fae.image import all_images_in
 
 
 def put(folder: Path, *names: str) -> list[Path]:
@@ -103,3 +104,12 @@ def test_an_unknown_layout_is_described(tmp_path: Path) -> None:
     put(tmp_path / "b/test/good", "0.png")
     with pytest.raises(ValueError, match=r"holds the sub-folder\(s\) Train, test"):
         folder(str(tmp_path / "b"), "")
+
+
+def test_links_that_lead_back_and_folders_that_nobody_may_read(tiny: Path) -> None:
+    (tiny / "train/good/back").symlink_to(tiny)
+    (tiny / "lost+found").mkdir(mode=0)
+    assert len(all_images_in(tiny)) == len({path.resolve() for path in all_images_in(tiny)})
+    (note,) = folder(str(tiny), "").notes
+    assert "train/good/back" in note
+    assert "lost+found" in note

@@ -112,6 +112,13 @@ def test_a_weight_of_zero_leaves_a_level_out() -> None:
     assert torch.equal(without(levels), alone(levels[:, :1]))
 
 
+def test_a_sum_of_levels_that_are_not_there_is_passed_over() -> None:
+    levels, alone, more = normal(), SoftMaximum([{"*": 1}]), SoftMaximum([{"*": 1}, {"nearest": 1}])
+    for rule in (alone, more):
+        rule.calibrate(levels, NAMES)
+    assert torch.equal(alone(levels), more(levels))
+
+
 def test_what_a_rule_refuses() -> None:
     with pytest.raises(ValueError, match=r"score.rule.sharpness \(=0\) must be positive"):
         SoftMaximum(sharpness=0)

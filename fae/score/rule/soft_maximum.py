@@ -27,9 +27,9 @@ class SoftMaximum:
     Args:
         sums: for each sum the weights >= 0 of its levels, by name. A name may be a pattern, such as `stride *`: the
             levels that match share its weight. Each level of the run must be named, so that none is forgotten; a weight
-            of 0 leaves a level out. Names that this run does not have, such as `head` without a head, are passed over.
-            The larger a sum's weights are altogether, the more often it decides. None lets each level compete for
-            itself.
+            of 0 leaves a level out. Names that this run does not have, such as `head` without a head, are passed over,
+            and so are sums of such names alone. The larger a sum's weights are altogether, the more often it decides.
+            None lets each level compete for itself.
         sharpness: exponent s > 0; a large one takes the maximum, and 1 adds the values up.
 
     Raises:
@@ -83,10 +83,11 @@ class SoftMaximum:
                 found = torch.tensor([fnmatchcase(name, pattern) for name in names])
                 row[found] += weight / max(1, int(found.sum()))
                 named |= found
-        if not (weights.any(dim=1).all() and named.all()):
+        weights = weights[weights.any(dim=1)]
+        if not (len(weights) and named.all()):
             raise ValueError(
-                f"score.rule.sums (={self.sums}) must name each of the levels {', '.join(names)}, and each sum "
-                "needs one at least; null lets each level compete for itself"
+                f"score.rule.sums (={self.sums}) must name each of the levels {', '.join(names)}, one of them with "
+                "a weight above 0; null lets each level compete for itself"
             )
         return weights
 
