@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fae.cli.words import as_typed, override
@@ -18,6 +18,7 @@ def read(word: str) -> object:
     return getattr(value, "text", value)
 
 
+@settings(max_examples=200, deadline=None)
 @given(NAMES)
 def test_a_printed_command_can_be_pasted(name: str) -> None:
     """It goes through the shell, through this program and through Hydra."""
@@ -26,6 +27,7 @@ def test_a_printed_command_can_be_pasted(name: str) -> None:
     assert read(word) == name
 
 
+@settings(max_examples=200, deadline=None)
 @given(NAMES.filter(lambda name: name not in ("null", "???") and name[0] not in "\"'" and "${" not in name))
 def test_a_text_is_what_was_typed(name: str) -> None:
     assert read(as_typed([f"data.root={name}"])[0]) == name
