@@ -80,6 +80,8 @@ def _train(
 ) -> dict[str, Any]:
     if cfg.pictures < 0:
         raise ValueError(f"pictures (={cfg.pictures}) must not be negative; 0 writes none")
+    if cfg.seed < 0:
+        raise ValueError(f"seed (={cfg.seed}) must not be negative")
     quiet()
     data: DataModule = instantiate(cfg.data, _convert_="all")
     if cfg.trainer.precision == "auto":

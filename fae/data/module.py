@@ -163,7 +163,7 @@ class DataModule(lightning.LightningDataModule):
     def _note(self, text: str, paths: Collection[Path]) -> None:
         """Log a warning, and add it to the notes that the results hold."""
         self.notes.append(f"{text.format(len(paths))}: {examples(paths)}")
-        log.warning(self.notes[-1])
+        log.warning("NOTE: %s", self.notes[-1])
 
     def decode(self, samples: Sequence[Sample]) -> Split:
         """Read images, and bring them to the size of this data set.
