@@ -77,5 +77,7 @@ def _readable(path: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as image:
             yield image
+    except MemoryError:
+        raise
     except Exception as error:  # Pillow's decoders raise whatever they meet: OSError, SyntaxError, struct.error, …
         raise ValueError(f"{path} cannot be read as an image ({error}); replace or remove it") from error
