@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fae.image import outline, read_mask
+from fae.image import PixelMask, outline, read_mask
 from tests.conftest import compose_command
 
 SHAPE = (12, 10)
@@ -111,3 +111,17 @@ def test_the_border_has_a_range() -> None:
         cfg = compose_command("train", "data=folder", "category=generic", f"data.mask_above={wrong}")
         with pytest.raises(Exception, match=r"data.mask_above \(=.*\) must be a share of full scale in \[0, 1\)"):
             instantiate(cfg.data, _convert_="all")
+
+
+def test_several_files_of_one_image_are_joined(tmp_path: Path) -> None:
+    left, right, small, faint = (tmp_path / f"{name}.png" for name in ("left", "right", "small", "faint"))
+    columns = np.arange(SHAPE[1])
+    for path, side in ((left, columns < 2), (right, columns >= 2)):
+        Image.fromarray(np.where(DEFECT & side, 255, 0).astype(np.uint8)).save(path)
+    Image.new("L", (4, 3)).save(small)
+    grey(0, 3).save(faint)
+    assert np.array_equal(PixelMask((left, right)).outline().defect, DEFECT)
+    with pytest.raises(ValueError, match=r"small.png has 3×4 pixels, .*left.png 12×10"):
+        PixelMask((left, small)).outline()
+    assert np.array_equal(PixelMask((faint,), above=0).outline().defect, DEFECT)
+    assert not PixelMask((faint,), above=0).outline(0.5).defect.any()  # the user's border comes first

@@ -20,7 +20,7 @@ from experiments.ranking import ranked
 from fae.cli.command import plainly
 from fae.data.fit import fit_mask
 from fae.data.index import layout
-from fae.image import read_image, read_mask
+from fae.image import read_image
 from fae.metric.trivial import IMAGE_STATISTICS, PIXEL_STATISTICS
 
 HERE = Path(__file__).parent
@@ -54,7 +54,7 @@ def test_images(root: Path, side: int) -> tuple[list[str], torch.Tensor, np.ndar
         image = cv2.resize(read_image(sample.path), (side, side), interpolation=cv2.INTER_AREA)
         images.append(torch.from_numpy(image).permute(2, 0, 1).float() / 255)
         empty = np.zeros((side, side), bool)
-        masks.append(empty if sample.mask is None else fit_mask(read_mask(sample.mask), (side, side), "stretch"))
+        masks.append(empty if sample.mask is None else fit_mask(sample.mask.outline().defect, (side, side), "stretch"))
     labels = np.array([sample.label for sample in samples], bool)
     return [str(sample.path.resolve()) for sample in samples], torch.stack(images), labels, np.stack(masks)
 

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from tqdm import tqdm
 
 from fae.cli import command as cli
-from fae.data.mvtec import expected
+from fae.data.reader.mvtec import expected
 from fae.machine.lock import locked
 
 _CHUNK = 1 << 16

@@ -4,12 +4,13 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
 from fae.data.left_out import LeftOut, examples
 from fae.data.pairs import masks_of
-from fae.image import listing
+from fae.image import Mask, PixelMask, listing
 
 GOOD = "good"
 LEAST = 3
@@ -18,16 +19,24 @@ LEAST = 3
 
 @dataclass(frozen=True)
 class Sample:
-    """One image file; `mask` is the file that outlines the image's defect, or None."""
+    """One image file."""
 
     path: Path
     defect_type: str = GOOD
-    mask: Path | None = None
+    mask: Mask | None = None
+    """What outlines the image's defect."""
+    group: str | None = None
+    """What this image shares with others, such as the number of the part that they show; None if it is unknown."""
 
     @property
     def label(self) -> int:
         """The label: 0 is normal, 1 is anomalous."""
         return int(self.defect_type != GOOD)
+
+    @property
+    def mask_files(self) -> tuple[Path, ...]:
+        """The files of the mask; none without a mask."""
+        return () if self.mask is None else self.mask.files
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ def identity(index: Index, pixels: Mapping[Path, bytes], masks: Mapping[Path, by
     for split, samples in (("train", index.train), ("test", index.test)):
         for sample in samples:
             digest.update(os.fsencode(f"{split}/{sample.defect_type}/{sample.path.name}:"))
-            digest.update(pixels[sample.path] + (b"" if sample.mask is None else masks[sample.mask]))
+            digest.update(pixels[sample.path] + b"".join(masks[path] for path in sample.mask_files))
     return Identity(index.dataset, digest.hexdigest()[:8])
 
 
@@ -105,8 +114,9 @@ def layout(folder: Path, dataset: str) -> Index:
     for kind in types:
         images = left_out.images(kind, beside=not truth.is_dir())
         outlined = truth.is_dir() and kind.name != GOOD
-        masks = masks_of(images, truth / kind.name) if outlined else [None] * len(images)
-        test += [Sample(path, kind.name, mask) for path, mask in zip(images, masks, strict=True)]
+        found = masks_of(images, truth / kind.name) if outlined else []
+        masks: list[PixelMask | None] = [PixelMask((path,)) for path in found]
+        test += [Sample(path, kind.name, mask) for path, mask in zip_longest(images, masks)]
     if truth.is_dir():
         left_out.around(listing(truth), [kind.name for kind in types if kind.name != GOOD])
     if alike := [kind for kind in types if _resembles_good(kind.name)]:

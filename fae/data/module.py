@@ -156,7 +156,7 @@ class DataModule(lightning.LightningDataModule):
     def _identity(self, others: Sequence[Sample]) -> Identity:
         splits = (self.val, self.train, self.test, self.decode(others))
         pixels = {s.path: digest for split in splits for s, digest in zip(split.samples, split.digests, strict=True)}
-        masks = [sample.mask for sample in self.index.test if sample.mask is not None]
+        masks = list(dict.fromkeys(path for sample in self.index.test for path in sample.mask_files))
         found = Memo(self.reader.cache_dir, "bytes").of(masks, of_bytes)
         return identity(self.index, pixels, {mask: one.digest for mask, one in zip(masks, found, strict=True)})
 

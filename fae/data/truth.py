@@ -11,7 +11,7 @@ from torch import Tensor
 from fae.data.decoded import Shape
 from fae.data.fit import fit_mask
 from fae.data.split import Split
-from fae.image import Outline, is_turned, outline
+from fae.image import Outline, is_turned
 
 _MOST = 0.5
 
@@ -51,17 +51,18 @@ def read_truth(split: Split, has_masks: bool, size: Shape, aspect: str, above: f
     told = _Told()
     for one, sample, shape in zip(mask, split.samples, split.shapes, strict=True):
         if sample.mask is not None:
-            found, turned = outline(sample.mask, above), is_turned(sample.path)
+            name = sample.mask.files[0]
+            found, turned = sample.mask.outline(above), is_turned(sample.path)
             if found.defect.shape != shape:
                 height, width = found.defect.shape
                 cause = ""
                 if turned != found.turned and (width, height) == shape:
                     cause = "; EXIF data turn one of the two files alone: turn both, or neither"
                 raise ValueError(
-                    f"mask {sample.mask} has {height}×{width} pixels, its image {sample.path} {shape[0]}×{shape[1]}; "
+                    f"mask {name} has {height}×{width} pixels, its image {sample.path} {shape[0]}×{shape[1]}; "
                     f"the sizes must be equal{cause}"
                 )
-            told.add(sample.mask, found, turned)
+            told.add(name, found, turned)
             one[:] = fit_mask(found.defect, size, aspect)
     usable = [
         has_masks and (sample.label == 0 or bool(one.any())) for one, sample in zip(mask, split.samples, strict=True)

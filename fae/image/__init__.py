@@ -1,14 +1,16 @@
 """Image files: which there are, what they hold, and what a mask says; nothing here is random."""
 
 from fae.image.listing import Listing, all_images_in, images_in, is_hidden, listing
-from fae.image.mask import Outline, outline, read_mask
+from fae.image.mask import Mask, Outline, PixelMask, outline, read_mask
 from fae.image.opened import Array, is_turned
 from fae.image.read import read_image
 
 __all__ = [
     "Array",
     "Listing",
+    "Mask",
     "Outline",
+    "PixelMask",
     "all_images_in",
     "images_in",
     "is_hidden",

@@ -1,7 +1,9 @@
 """What a ground-truth mask says: which pixels are defect, whatever its mode, its depth and its values."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,63 @@ class Outline(NamedTuple):
     """Whether the larger of two values is the defect, although it is not full scale."""
     turned: bool
     """Whether EXIF data turned the mask."""
+
+
+class Mask(Protocol):
+    """What outlines the defects of one image."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that hold the outline, the first of which names it in messages."""
+        ...
+
+    def outline(self, above: float | None = None) -> Outline:
+        """Decode the outline; `above` is the border between background and defect, see `outline`.
+
+        Raises:
+            ValueError: a file cannot be decoded, or its content has no clear meaning.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class PixelMask:
+    """Files of pixels, each of which outlines a part of the defects of one image."""
+
+    files: tuple[Path, ...]
+    above: float | None = None
+    """The layout's own border between background and defect, see `outline`; None lets the values decide."""
+
+    def outline(self, above: float | None = None) -> Outline:
+        """Decode the files, and join what they outline.
+
+        Raises:
+            ValueError: a file cannot be decoded, its values have no clear meaning, or sizes differ.
+        """
+        border = self.above if above is None else above
+        return joined([outline(path, border) for path in self.files], self.files)
+
+
+def joined(outlines: Sequence[Outline], files: Sequence[Path]) -> Outline:
+    """Join outlines of one image, each from one of the files.
+
+    Raises:
+        ValueError: the sizes differ.
+    """
+    first, *rest = outlines
+    for one, path in zip(rest, files[1:], strict=True):
+        if one.defect.shape != first.defect.shape:
+            raise ValueError(
+                f"{path} has {one.defect.shape[0]}×{one.defect.shape[1]} pixels, {files[0]} "
+                f"{first.defect.shape[0]}×{first.defect.shape[1]}; masks of one image must have one size"
+            )
+    on, off = (sum(one.between[side] for one in outlines) for side in (0, 1))
+    return Outline(
+        np.logical_or.reduce([one.defect for one in outlines]),
+        (on, off),
+        any(one.scaled for one in outlines),
+        any(one.turned for one in outlines),
+    )
 
 
 def read_mask(path: Path, above: float | None = None) -> NDArray[np.bool_]:

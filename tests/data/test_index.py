@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from fae.data.auto import auto
-from fae.data.folder import folder
-from fae.data.mvtec import mvtec
+from fae.data.reader.auto import auto
+from fae.data.reader.folder import folder
+from fae.data.reader.mvtec import mvtec
 
 
 def test_layout(tiny: Path) -> None:
@@ -15,7 +15,7 @@ def test_layout(tiny: Path) -> None:
     assert [s.label for s in index.test] == [0] * 4 + [1] * 4
     assert index.has_masks
     assert index.notes == ()
-    assert all(s.mask is not None and s.mask.stem == f"{s.path.stem}_mask" for s in index.test if s.label)
+    assert all([path.stem for path in s.mask_files] == [f"{s.path.stem}_mask"] for s in index.test if s.label)
 
 
 def test_masks_are_matched_by_name_not_by_position(tiny: Path) -> None:
@@ -24,7 +24,7 @@ def test_masks_are_matched_by_name_not_by_position(tiny: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no mask for .*square/000.png: expected .*000_mask.png"):
         folder(str(tiny), "generic")
     (truth / "zzz.png").rename(truth / "000.PNG")
-    assert folder(str(tiny), "generic").test[4].mask == truth / "000.PNG"
+    assert folder(str(tiny), "generic").test[4].mask_files == (truth / "000.PNG",)
 
 
 def test_without_ground_truth_image_metrics_only(tiny: Path) -> None:

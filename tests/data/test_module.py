@@ -13,9 +13,9 @@ import torch
 from hydra.utils import instantiate
 from PIL import Image
 
-from fae.data.folder import folder
 from fae.data.module import DataModule
 from fae.data.prepare import Raw
+from fae.data.reader.folder import folder
 from fae.types import Batch, Images
 from tests.conftest import compose_train
 
@@ -99,7 +99,7 @@ def test_images_are_kept_as_bytes(build: Callable[..., DataModule]) -> None:
     assert data.train.image.dtype == torch.uint8
     first = data.test.samples[5]
     assert np.array_equal(data.test.image[5].permute(1, 2, 0).numpy(), np.asarray(Image.open(first.path)))
-    assert np.array_equal(data.mask[5, 0].numpy(), np.asarray(Image.open(first.mask)) > 127)
+    assert np.array_equal(data.mask[5, 0].numpy(), np.asarray(Image.open(first.mask_files[0])) > 127)
 
 
 def test_the_stream_is_a_function_of_the_step(build: Callable[..., DataModule]) -> None:

@@ -8,10 +8,10 @@ import torch
 
 from fae.data.defect import DEFECTS
 from fae.data.fit import fit, fit_mask
-from fae.data.folder import folder
-from fae.data.synthetic import TEST_EACH, TEST_GOOD, VERSION, draw, synthetic
+from fae.data.reader.folder import folder
+from fae.data.reader.synthetic import TEST_EACH, TEST_GOOD, VERSION, draw, synthetic
 from fae.data.texture import TEXTURES, photograph
-from fae.image import read_image, read_mask
+from fae.image import read_image
 from fae.metric.auroc import auroc
 from fae.metric.trivial import IMAGE_STATISTICS, PIXEL_STATISTICS
 from tests.data.conftest import files_up_to
@@ -36,7 +36,7 @@ def test_writes_a_real_folder_once(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read_image(sample.path), image)
         assert (mask is None) == (sample.mask is None)
         if sample.mask is not None:
-            np.testing.assert_array_equal(read_mask(sample.mask), mask)
+            np.testing.assert_array_equal(sample.mask.outline().defect, mask)
     other = synthetic(str(tmp_path), "wood", seed=1, **SMALL)
     assert not np.array_equal(read_image(other.train[0].path), read_image(index.train[0].path))
 
