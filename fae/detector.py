@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from fae.data.fit import fit
-from fae.image import Array, read_image
+from fae.image import Array, ReadImage
 from fae.model.autoencoder import SDCAutoencoder
 from fae.model.tiled import check_tile, reconstruct_overlapping, reconstruct_tiled
 from fae.network import Passed
@@ -51,6 +51,7 @@ class Detector:
         colour_limit: map value of the brightest colour in pictures.
         identity: sixteen hexadecimal digits of all that the detector was loaded from.
         size: "run", which brings images to the run's size, or "native", which takes them as they are.
+        read: decoder of image files, with the run's bit depth.
 
     Raises:
         ValueError: `size` is unknown, or it is "native" although the score holds an average map.
@@ -66,6 +67,7 @@ class Detector:
         colour_limit: float,
         identity: str,
         size: str = "run",
+        read: ReadImage | None = None,
     ) -> None:
         if size not in SIZES:
             raise ValueError(f"size (={size!r}) must be run, the size of training, or native, the image's own size")
@@ -77,6 +79,7 @@ class Detector:
         self.levels, self.score, self.image_size = levels, score, image_size
         self.aspect, self.size, self.colour_limit = aspect, size, colour_limit
         self.identity = identity
+        self.read = ReadImage() if read is None else read
         # Another scale changes maps and their sums: thresholds only hold at the scale at which they were found.
         self.rescaled = size == "native" and aspect is not None
         self.image_threshold, self.pixel_threshold = (None, None) if self.rescaled else thresholds
@@ -90,7 +93,7 @@ class Detector:
         Raises:
             ValueError: the file is no image, the image has an unsuitable shape, size or type, or the map holds NaN.
         """
-        pixels = read_image(Path(image)) if isinstance(image, str | Path) else _as_rgb(image)
+        pixels = self.read(Path(image)).rgb if isinstance(image, str | Path) else _as_rgb(image)
         fitted, content = self._fit(pixels)
         batch = torch.tensor(fitted).permute(2, 0, 1)[None].float() / 255
         residual = self.score.combined(self.levels(batch), batch.shape[-2:])
@@ -199,6 +202,7 @@ def load(
         state["colour_limit"],
         digest(path),
         size,
+        ReadImage(cfg.data.bit_depth, cfg.data.pages),
     )
 
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from fae.cli import command as cli
 from fae.data.memo import state_of
 from fae.detector import Detection, Detector, load
-from fae.image import all_images_in, read_image
+from fae.image import all_images_in
 from fae.machine.atomic import whole, write_text
 from fae.machine.lock import locked
 from fae.picture.panel import outline, overlay
@@ -141,7 +141,7 @@ def _files(inputs: Sequence[str], output: Path) -> tuple[list[Path], Path]:
 
 def _one(path: Path, detector: Detector, output: Path, name: Path, wanted: Sequence[str]) -> Row:
     try:
-        image = read_image(path)
+        image = detector.read(path).rgb
         found = detector(image)
     except (ValueError, OSError) as error:
         return Row(str(path), error=str(error))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fae.image import images_in, is_turned, outline, read_image, read_mask
+from fae.image import ReadImage, depth_of, images_in, is_turned, outline, read_image, read_mask
 
 
 @pytest.fixture
@@ -53,6 +53,45 @@ def test_16_bit_colour(rgb: np.ndarray, tmp_path: Path) -> None:
     assert np.array_equal(read_image(path), rgb)
 
 
+@pytest.mark.parametrize("depth", [8, 10, 12, 14])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_a_camera_of_few_bits_in_files_of_16(depth: int, channels: int, suffix: str, tmp_path: Path) -> None:
+    """Read with their depth, the levels are those of the same values shifted to 16 bits."""
+    full = 2**depth - 1
+    values = np.random.default_rng(0).integers(0, full + 1, (12, 10, channels), dtype=np.uint16)
+    values[0, 0] = full
+    path = tmp_path / f"a{suffix}"
+    cv2.imwrite(str(path), values[..., ::-1])
+    read = ReadImage(bit_depth=depth)(path)
+    assert np.array_equal(read.rgb, np.broadcast_to(np.round(values * (255 / full)), (12, 10, 3)))
+    assert ReadImage()(path).peak == read.peak == full
+    assert depth_of(full) == depth
+    assert depth_of(full + 1) == {8: 10, 10: 12, 12: 14, 14: None}[depth]
+    if depth > 8:
+        with pytest.raises(ValueError, match=rf"values from \d+ to {full}, but data.bit_depth \(=8\) ends at 255"):
+            ReadImage(bit_depth=8)(path)
+
+
+def test_values_beyond_16_bits_are_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, 70_000]], np.int32)).save(tmp_path / "a.tif")
+    with pytest.raises(ValueError, match="to 70000, but an image of 16 bits ends at 65535"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_several_pages_are_refused_or_the_first_is_read(rgb: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "stack.tif"
+    pages = [Image.fromarray(rgb), Image.fromarray(255 - rgb)]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    with pytest.raises(ValueError, match=r"stack.tif has 2 pages, .* data.pages=first"):
+        read_image(path)
+    first = ReadImage(pages="first")(path)
+    assert first.pages == 2
+    assert np.array_equal(first.rgb, rgb)
+    with pytest.raises(ValueError, match="mask .*stack.tif has 2 pages"):
+        read_mask(path)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif"])
 def test_truncated_files_are_errors(suffix: str, rgb: np.ndarray, tmp_path: Path) -> None:
     path = tmp_path / f"a{suffix}"
@@ -91,10 +130,7 @@ def test_masks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("suffix", "orientation"),
-    [
-        *((suffix, turn) for suffix in (".png", ".jpg") for turn in range(1, 9)),
-        *((".tif", turn) for turn in range(1, 5)),
-    ],
+    [(suffix, turn) for suffix in (".png", ".jpg", ".tif") for turn in range(1, 9)],
 )
 def test_exif_turns_an_image(suffix: str, orientation: int, tmp_path: Path) -> None:
     stored = np.zeros((16, 24), np.uint8)

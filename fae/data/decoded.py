@@ -15,11 +15,11 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from fae.data.memo import Memo, Seen, of_pixels, state_of
-from fae.image import Array
+from fae.image import Array, Read
 from fae.machine.atomic import whole
 
 Shape = tuple[int, int]
-Read = Callable[[Path], Array]
+Reading = Callable[[Path], Read]
 """A function that decodes a file to an image `(H, W, 3)` uint8 of its own size."""
 Fit = Callable[[Array], Array]
 """A function that brings an image to the common size."""
@@ -38,7 +38,13 @@ class Decoded(NamedTuple):
 
 
 def decoded(
-    paths: Sequence[Path], size: Shape, read: Read, fit: Fit, made_with: str, cache_dir: Path | None
+    paths: Sequence[Path],
+    size: Shape,
+    read: Reading,
+    fit: Fit,
+    made_with: str,
+    cache_dir: Path | None,
+    read_with: str = "",
 ) -> Decoded:
     """Decode image files, or map images that were decoded before.
 
@@ -51,8 +57,9 @@ def decoded(
         size: `(height, width)` of the images that `fit` returns, in pixels.
         read: function that decodes a file; it is called in several threads.
         fit: function that brings an image to the common size; it is called in several threads.
-        made_with: text that names every other setting that determines the images.
+        made_with: text that names every setting of `fit`.
         cache_dir: folder whose sub-folder `images` keeps the decoded images; None keeps them in memory.
+        read_with: text that names every setting of `read`.
 
     Raises:
         ValueError: a file is unreadable, so that `read` raises this error.
@@ -60,8 +67,8 @@ def decoded(
     """
 
     def both(path: Path) -> tuple[str, Seen, Array]:
-        state, image = state_of(path), read(path)
-        return state, of_pixels(image), fit(image).transpose(2, 0, 1)
+        state, found = state_of(path), read(path)
+        return state, of_pixels(found), fit(found.rgb).transpose(2, 0, 1)
 
     shape = (len(paths), 3, *size)
     if cache_dir is None or not paths:
@@ -71,7 +78,7 @@ def decoded(
             seen.append(one)
         return Decoded(kept, seen)
     folder, versions = cache_dir / "images", (_VERSION, PIL.__version__, cv2.__version__)
-    memo = Memo(cache_dir, f"pixels-{PIL.__version__}")
+    memo = Memo(cache_dir, f"pixels-{PIL.__version__}-{read_with}")
     folder.mkdir(parents=True, exist_ok=True)
     places = hashlib.sha256(repr((versions, size, made_with, [os.path.abspath(path) for path in paths])).encode())
     with FileLock(folder / f".{places.hexdigest()[:16]}.lock"):  # only one of several processes decodes

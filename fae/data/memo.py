@@ -8,11 +8,12 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from fae.image import Array
+from fae.image import Read
 
 _DATABASE = "files.sqlite"
 _PATIENCE_S = 60
-_VERSION = 1
+_VERSION = 2
+_TABLE = f"file_{_VERSION}"
 
 
 class Seen(NamedTuple):
@@ -23,14 +24,18 @@ class Seen(NamedTuple):
     height: int
     """In pixels, as width; 0 for a mask."""
     width: int
+    peak: int = 0
+    """The largest value of an image of 16 bits; 0 for other files."""
+    pages: int = 1
 
 
-def of_pixels(image: Array) -> Seen:
-    """Describe a decoded image `(H, W, 3)`: the same pixels have the same digest, however their file is compressed."""
+def of_pixels(found: Read) -> Seen:
+    """Describe a decoded image: the same pixels have the same digest, however their file is compressed."""
+    image = found.rgb
     height, width, _ = image.shape
     digest = blake2b(f"{height}×{width}".encode(), digest_size=16)
     digest.update(image.data if image.flags.c_contiguous else image.tobytes())
-    return Seen(digest.digest(), height, width)
+    return Seen(digest.digest(), height, width, found.peak, found.pages)
 
 
 def of_bytes(path: Path) -> Seen:
@@ -51,7 +56,7 @@ class Memo:
 
     def __init__(self, cache_dir: Path | None, kind: str) -> None:
         self.path = None if cache_dir is None else cache_dir / _DATABASE
-        self.kind = f"{kind}-{_VERSION}"
+        self.kind = kind
 
     def recall(self, paths: Sequence[Path]) -> dict[Path, Seen]:
         """Return what is known of those files that have not changed.
@@ -65,7 +70,7 @@ class Memo:
         with self._opened() as database:
             for path in paths:
                 row = database.execute(
-                    "SELECT digest, height, width FROM file WHERE path = ? AND kind = ? AND state = ?",
+                    f"SELECT {', '.join(Seen._fields)} FROM {_TABLE} WHERE path = ? AND kind = ? AND state = ?",
                     (*self._key(path), state_of(path)),
                 ).fetchone()
                 if row is not None:
@@ -83,7 +88,7 @@ class Memo:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._opened() as database:
             database.executemany(
-                "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?)",
+                f"INSERT OR REPLACE INTO {_TABLE} VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [(*self._key(path), state, *seen) for path, (state, seen) in found.items()],
             )
 
@@ -103,8 +108,8 @@ class Memo:
         try:
             with closing(sqlite3.connect(self.path, timeout=_PATIENCE_S)) as database, database:
                 database.execute(
-                    "CREATE TABLE IF NOT EXISTS file (path BLOB, kind TEXT, state TEXT, digest BLOB, height INTEGER, "
-                    "width INTEGER, PRIMARY KEY (path, kind))"
+                    f"CREATE TABLE IF NOT EXISTS {_TABLE} (path BLOB, kind TEXT, state TEXT, digest BLOB, "
+                    "height INTEGER, width INTEGER, peak INTEGER, pages INTEGER, PRIMARY KEY (path, kind))"
                 )
                 yield database
         except sqlite3.Error as error:

@@ -14,10 +14,12 @@ from fae.data.decoded import Shape
 from fae.data.index import Identity, Index, Sample, Source, identity
 from fae.data.left_out import examples
 from fae.data.memo import Memo, of_bytes
+from fae.data.not_read import not_read
 from fae.data.prepare import Preparation, Raw
 from fae.data.serve import Batches, Stream
 from fae.data.split import HoldOut, Reader, Split
 from fae.data.truth import read_truth
+from fae.image import ReadImage
 from fae.types import Batch, Corruption, Images
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,8 @@ class DataModule(lightning.LightningDataModule):
         max_steps: length of training in optimiser steps, >= 1; the crop schedule depends on it.
         image_size: size in pixels, a number or `[height, width]`; None keeps the images' own, common size.
         aspect: treatment of the aspect ratio, "stretch" or "pad", see `fae.data.fit.fit`.
+        bit_depth: number of bits that a camera fills in files of 16 bits, 8 to 16; None takes 16.
+        pages: "first" reads the first page of files of several pages; None refuses them.
         mask_above: border between background and defect in masks, a share of full scale in [0, 1); None lets the values
             decide, see `fae.image.mask.outline`.
         crop_sizes: crop sizes in pixels, or None for the default, see `fae.data.crop.crop_stages`.
@@ -70,6 +74,8 @@ class DataModule(lightning.LightningDataModule):
         max_steps: int,
         image_size: int | Sequence[int] | None = None,
         aspect: str = "stretch",
+        bit_depth: int | None = None,
+        pages: str | None = None,
         mask_above: float | None = None,
         crop_sizes: Sequence[int | Sequence[int]] | None = None,
         rotate: bool = True,
@@ -101,7 +107,8 @@ class DataModule(lightning.LightningDataModule):
         self.batch_size, self.max_steps, self.val_corruptions = batch_size, max_steps, val_corruptions
         self.aspect, self.mask_above, self.crop_sizes, self.seed = aspect, mask_above, crop_sizes, seed
         size = None if image_size is None else as_size("data.image_size", image_size)
-        self.reader = Reader(size, aspect, None if cache_dir is None else Path(cache_dir))
+        cache = None if cache_dir is None else Path(cache_dir)
+        self.reader = Reader(size, aspect, cache, ReadImage(bit_depth, pages))
         self.hold_out = HoldOut(val_fraction, folds, fold)
         symmetry = (rotate, flip_horizontal, flip_vertical)
         self.preparation = Preparation(corruption, symmetry, noise_sigma, noise_clip, seed, val_damage)
@@ -149,13 +156,13 @@ class DataModule(lightning.LightningDataModule):
         height, width = self.train.image.shape[-2:]
         truth = read_truth(self.test, self.index.has_masks, (height, width), self.aspect, self.mask_above)
         self.mask, self.has_mask = truth.mask, truth.usable
-        for text, files in truth.notes:
+        for text, files in (*not_read((self.train, self.val, self.test), self.reader.read.bit_depth), *truth.notes):
             self._note(text, files)
         self.stages = crop_stages(self.crop_sizes, (height, width))
 
     def _identity(self, others: Sequence[Sample]) -> Identity:
         splits = (self.val, self.train, self.test, self.decode(others))
-        pixels = {s.path: digest for split in splits for s, digest in zip(split.samples, split.digests, strict=True)}
+        pixels = {s.path: one.digest for split in splits for s, one in zip(split.samples, split.seen, strict=True)}
         masks = list(dict.fromkeys(path for sample in self.index.test for path in sample.mask_files))
         found = Memo(self.reader.cache_dir, "bytes").of(masks, of_bytes)
         return identity(self.index, pixels, {mask: one.digest for mask, one in zip(masks, found, strict=True)})

@@ -11,8 +11,9 @@ from fae.data.copies import copies
 from fae.data.decoded import Shape, decoded
 from fae.data.fit import ASPECTS, content_size, fit
 from fae.data.index import Sample
+from fae.data.memo import Seen
 from fae.data.seed import SPLIT, generator
-from fae.image import Array, read_image
+from fae.image import Array, Read, ReadImage
 
 
 class Split(NamedTuple):
@@ -21,12 +22,15 @@ class Split(NamedTuple):
     samples: tuple[Sample, ...]
     image: Tensor
     """`(N, 3, H, W)` uint8 images at the common size."""
-    shapes: tuple[Shape, ...]
-    """The `(height, width)` of each file, in pixels."""
     sizes: tuple[Shape, ...]
     """The `(height, width)` of the part of each image that is not padding, in pixels."""
-    digests: tuple[bytes, ...]
-    """Sixteen bytes for the pixels of each file."""
+    seen: tuple[Seen, ...]
+    """The content of each file."""
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The `(height, width)` of each file, in pixels."""
+        return tuple((one.height, one.width) for one in self.seen)
 
     @property
     def content(self) -> Tensor:
@@ -108,15 +112,16 @@ class Reader:
         image_size: `(height, width)` in pixels; None takes the size of the first image, which all must then have.
         aspect: treatment of the aspect ratio, "stretch" or "pad", see `fae.data.fit.fit`.
         cache_dir: folder for decoded images, see `fae.data.decoded.decoded`; None keeps the images in memory.
+        read: decoder of the files.
 
     Raises:
         ValueError: `aspect` is unknown.
     """
 
-    def __init__(self, image_size: Shape | None, aspect: str, cache_dir: Path | None) -> None:
+    def __init__(self, image_size: Shape | None, aspect: str, cache_dir: Path | None, read: ReadImage) -> None:
         if aspect not in ASPECTS:
             raise ValueError(f"data.aspect (={aspect!r}) must be one of {ASPECTS}")
-        self.image_size, self.aspect, self.cache_dir = image_size, aspect, cache_dir
+        self.image_size, self.aspect, self.cache_dir, self.read = image_size, aspect, cache_dir, read
         self._model_file: Path | None = None  # the file whose size all other files must have
 
     def images(self, samples: Sequence[Sample]) -> Split:
@@ -127,25 +132,25 @@ class Reader:
         """
         paths = [sample.path for sample in samples]
         if self.image_size is None and paths:
-            height, width, _ = read_image(paths[0]).shape
+            height, width, _ = self.read(paths[0]).rgb.shape
             self.image_size, self._model_file = (height, width), paths[0]
         size = self.image_size or (0, 0)
         made_with = self.aspect + ("" if self._model_file is None else "-own size")
-        image, seen = decoded(paths, size, self._read, self._fit, made_with, self.cache_dir)
-        shapes = tuple((one.height, one.width) for one in seen)
-        sizes = tuple(content_size(one, size, self.aspect) for one in shapes)
-        digests = tuple(one.digest for one in seen)
-        return Split(tuple(samples), torch.from_numpy(image), shapes, sizes, digests)
+        read_with = f"{self.read.bit_depth}-{self.read.pages}"
+        image, seen = decoded(paths, size, self._read, self._fit, made_with, self.cache_dir, read_with)
+        sizes = tuple(content_size((one.height, one.width), size, self.aspect) for one in seen)
+        return Split(tuple(samples), torch.from_numpy(image), sizes, tuple(seen))
 
-    def _read(self, path: Path) -> Array:
-        image = read_image(path)
+    def _read(self, path: Path) -> Read:
+        found = self.read(path)
+        image = found.rgb
         if self._model_file is not None and image.shape[:2] != self.image_size:
             assert self.image_size is not None
             raise ValueError(
                 f"{path} has {image.shape[0]}×{image.shape[1]} pixels, {self._model_file} "
                 f"{self.image_size[0]}×{self.image_size[1]}; set data.image_size to bring all images to one size"
             )
-        return image
+        return found
 
     def _fit(self, image: Array) -> Array:
         assert self.image_size is not None

@@ -2,16 +2,20 @@
 
 from fae.image.listing import Listing, all_images_in, images_in, is_hidden, listing
 from fae.image.mask import Mask, Outline, PixelMask, outline, read_mask
-from fae.image.opened import Array, is_turned
-from fae.image.read import read_image
+from fae.image.opened import FULL_16, Array, is_turned
+from fae.image.read import Read, ReadImage, depth_of, read_image
 
 __all__ = [
+    "FULL_16",
     "Array",
     "Listing",
     "Mask",
     "Outline",
     "PixelMask",
+    "Read",
+    "ReadImage",
     "all_images_in",
+    "depth_of",
     "images_in",
     "is_hidden",
     "is_turned",

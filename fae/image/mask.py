@@ -107,11 +107,16 @@ def outline(path: Path, above: float | None = None) -> Outline:
         above: border as a share of full scale, in [0, 1); None chooses as above.
 
     Raises:
-        ValueError: the file cannot be decoded; or there is no border, and all values, one or more than two, lie
-            below half of full scale, as in a map of labels.
+        ValueError: the file cannot be decoded or has several pages; or there is no border, and all values, one or more
+            than two, lie below half of full scale, as in a map of labels.
     """
-    image, turned, _, lossy = opened(path)
-    values, full = _values(image)
+    file = opened(path)
+    turned, lossy = file.turned, file.lossy
+    if file.pages > 1:
+        raise ValueError(
+            f"mask {path} has {file.pages} pages, but a mask is one page; save the one that is meant alone"
+        )
+    values, full = _values(file.image)
     found = np.unique(values)
     largest = found[-1] if found.size else 0
     noise = _NOISE * full if lossy else 0

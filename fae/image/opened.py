@@ -16,6 +16,8 @@ FULL_16 = 65535
 
 Image.MAX_IMAGE_PIXELS = None  # a line-scan camera makes images of any length, and all commands take them
 
+_ONE_PICTURE = ("MPO", "PSD")
+"""Formats whose further pages are previews or layers."""
 _LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -39,6 +41,10 @@ class Opened(NamedTuple):
     """The number of pages of the file, >= 1."""
     lossy: bool
     """Whether the format may change values when it is written."""
+    deep: bool
+    """Whether the file holds colours of 16 bits, which Pillow has cut to 8."""
+    turn: Image.Transpose | None
+    """The turn that EXIF data asked for."""
 
 
 def opened(path: Path) -> Opened:
@@ -50,12 +56,13 @@ def opened(path: Path) -> Opened:
         ValueError: the file cannot be decoded.
     """
     with _readable(path) as image:
-        pages = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # a telephone's MPO holds previews
-        turned = _turn(image) is not None
+        pages = 1 if image.format in _ONE_PICTURE else getattr(image, "n_frames", 1)
+        deep = len(image.getbands()) > 1 and any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
+        asked = _turn(image)
         image.load()  # which turns a TIFF file itself
         turn = _turn(image)
         upright = image if turn is None else image.transpose(turn)
-        return Opened(upright, turned, pages, image.format in _LOSSY)
+        return Opened(upright, asked is not None, pages, image.format in _LOSSY, deep, asked)
 
 
 def is_turned(path: Path) -> bool:
@@ -75,7 +82,8 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
 @contextmanager
 def _readable(path: Path) -> Iterator[Image.Image]:
     try:
-        with Image.open(path) as image:
+        # A file by its name would be mapped into memory, and Pillow 12.3 then turns TIFF files wrongly.
+        with path.open("rb") as file, Image.open(file) as image:
             yield image
     except MemoryError:
         raise

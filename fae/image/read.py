@@ -1,28 +1,113 @@
-from pathlib import Path
+"""Image files as RGB of 8 bits, which is what networks see here."""
 
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from fae.image.opened import FULL_16, Array, opened
+from fae.image.opened import FULL_16, Array, Opened, opened
+
+FIRST = "first"
+_DEPTHS = (8, 10, 12, 14)
+_DEEPEST = 16
+
+
+class Read(NamedTuple):
+    """A decoded image file."""
+
+    rgb: Array
+    """`(H, W, 3)`."""
+    peak: int = 0
+    """The largest value of a file of 16 bits; 0 for a file of 8 bits."""
+    pages: int = 1
+    """The number of pages of the file, of which the first was read."""
+
+
+class ReadImage:
+    """Decode image files to RGB; they may be grey, 16-bit, palette, CMYK or alpha images.
+
+    Values of 16 bits are brought to 8 by the scale of `bit_depth`, alpha is dropped, and EXIF rotation is applied.
+
+    Args:
+        bit_depth: number of bits that a camera fills in files of 16 bits, 8 to 16: 2**bit_depth - 1 becomes 255. None
+            takes 16.
+        pages: "first" reads the first page of a file of several pages; None refuses such files.
+
+    Raises:
+        ValueError: an argument is outside its domain.
+    """
+
+    def __init__(self, bit_depth: int | None = None, pages: str | None = None) -> None:
+        if bit_depth is not None and (not isinstance(bit_depth, int) or not _DEPTHS[0] <= bit_depth <= _DEEPEST):
+            raise ValueError(
+                f"data.bit_depth (={bit_depth}) must be a whole number from 8 to 16: the bits that a camera fills"
+            )
+        if pages not in (None, FIRST):
+            raise ValueError(
+                f"data.pages (={pages}) must be {FIRST}, which reads the first page, or null, which refuses files of "
+                "several pages"
+            )
+        self.bit_depth, self.pages = bit_depth, pages
+
+    def __call__(self, path: Path) -> Read:
+        """Decode one file.
+
+        Raises:
+            ValueError: the file cannot be decoded, has several pages, or holds values without a known scale.
+        """
+        found = opened(path)
+        if found.pages > 1 and self.pages is None:
+            raise ValueError(
+                f"{path} has {found.pages} pages, but an image is one page: save the pages as files of their own, or "
+                f"read the first one alone by data.pages={FIRST}"
+            )
+        values = _deep_values(path, found)
+        if values is None:
+            return Read(np.asarray(found.image.convert("RGB")), 0, found.pages)
+        peak = int(values.max(initial=0))
+        full = FULL_16 if self.bit_depth is None else 2**self.bit_depth - 1
+        if values.min(initial=0) < 0 or peak > full:
+            where = f"data.bit_depth (={self.bit_depth}) ends at" if full < FULL_16 else "an image of 16 bits ends at"
+            raise ValueError(f"{path} holds values from {int(values.min())} to {peak}, but {where} {full}")
+        scaled = np.asarray(np.round(values.astype(np.float64) * (255 / full)), dtype=np.uint8)
+        rgb = np.repeat(scaled[..., None], 3, axis=2) if scaled.ndim == 2 else scaled
+        return Read(rgb, peak, found.pages)
 
 
 def read_image(path: Path) -> Array:
-    """Decode an image file to RGB `(H, W, 3)`; it may be a grey, 16-bit, palette, CMYK or alpha image.
-
-    16-bit values keep their scale (65535 becomes 255), alpha is dropped, EXIF rotation is applied, and only the first
-    page is read.
+    """Decode an image file to RGB `(H, W, 3)`, see `ReadImage`.
 
     Raises:
-        ValueError: the file cannot be decoded, or holds floating-point pixels.
+        ValueError: the file cannot be decoded, has several pages, or holds values without a known scale.
     """
-    image = opened(path).image
-    if image.mode == "F":
+    return ReadImage()(path).rgb
+
+
+def depth_of(peak: int) -> int | None:
+    """Return the number of bits that files of 16 bits with this largest value seem to fill; None if they fill 16.
+
+    Examples:
+        >>> depth_of(1652), depth_of(40000)
+        (12, None)
+    """
+    return next((depth for depth in _DEPTHS if 0 < peak < 2**depth), None)
+
+
+def _deep_values(path: Path, found: Opened) -> NDArray[np.generic] | None:
+    """Return values of more than 8 bits, `(H, W)` or `(H, W, 3)`; None if the file has 8."""
+    if found.image.mode == "F":
         raise ValueError(f"{path} holds floating-point pixels of unknown range; save it with 8 or 16 bits")
-    if image.mode.startswith("I"):
-        return np.repeat(_to_8_bit(np.asarray(image))[..., None], 3, axis=2)
-    return np.asarray(image.convert("RGB"))
-
-
-def _to_8_bit(values: NDArray[np.generic]) -> Array:
-    scaled = np.clip(values.astype(np.float64), 0, FULL_16) * (255 / FULL_16)
-    return np.asarray(np.round(scaled), dtype=np.uint8)
+    if found.image.mode.startswith("I"):
+        return np.asarray(found.image)
+    if not found.deep:
+        return None
+    # Pillow cuts 16-bit colours to their upper 8 bits; OpenCV does not.
+    bgr = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    if bgr is None or bgr.dtype != np.uint16:
+        raise ValueError(f"{path} holds colours of 16 bits that cannot be read; save it with 8 bits")
+    rgb = [bgr[..., channel] for channel in (2, 1, 0)] if bgr.ndim == 3 else [bgr] * 3
+    turned = [one if found.turn is None else Image.fromarray(one).transpose(found.turn) for one in rgb]
+    return np.stack([np.asarray(one) for one in turned], axis=2)

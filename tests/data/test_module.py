@@ -54,6 +54,31 @@ def test_split(build: Callable[..., DataModule]) -> None:
     assert len(build(val_fraction=0.4).val.samples) == 5
 
 
+def test_a_camera_of_twelve_bits_is_noticed(build: Callable[..., DataModule], tiny: Path) -> None:
+    """Times 16 the same values fill 16 bits; with its depth a camera's images equal those up to rounding."""
+    paths = sorted(tiny.glob("t*/*/*.png"))
+    levels = [np.asarray(Image.open(path))[..., 0].astype(np.uint16) * 16 + 15 for path in paths]
+    for path, image in zip(paths, levels, strict=True):
+        Image.fromarray(image).save(path)
+    largest = max(int(image.max()) for image in levels)
+    dark = build()
+    assert any(
+        note.startswith(
+            f"{len(paths)} file(s) of 16 bits hold values up to {largest} of 65535, which looks like 12 bits"
+        )
+        and "data.bit_depth=12" in note
+        for note in dark.notes
+    )
+    told = build(bit_depth=12)
+    assert not any("16 bits" in note for note in told.notes)
+    assert told.identity != dark.identity
+    for path, image in zip(paths, levels, strict=True):
+        Image.fromarray(image * 16).save(path)
+    full = build()
+    assert not any("16 bits" in note for note in full.notes)
+    assert (full.train.image.int() - told.train.image.int()).abs().max() <= 1
+
+
 def names(data: DataModule) -> tuple[set[str], set[str]]:
     train, val = ({sample.path.name for sample in split.samples} for split in (data.train, data.val))
     return train, val
