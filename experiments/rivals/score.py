@@ -114,7 +114,8 @@ def table(folder: Path, sets: list[Path], side: int) -> pd.DataFrame:
 
 def share(found: pd.DataFrame) -> pd.Series:
     """The share of its own schedule that a run has seen; NaN without a schedule."""
-    schedule = found["rival"].map(IMAGES).fillna(found["rival"].map(EPOCHS) * found["train_images"])
+    schedule = found["rival"].map(IMAGES).astype(float)
+    schedule = schedule.fillna(found["rival"].map(EPOCHS).astype(float) * found["train_images"])
     return found["images_seen"] / schedule
 
 

@@ -10,8 +10,8 @@ from hydra.errors import HydraException
 TEXTS = frozenset(
     {
         *("run_dir", "sweep", "cache_dir", "input", "output", "root", "name", "evaluation"),
-        *("data.root", "data.category", "data.cache_dir", "category.name", "calibration.root"),
-        *("sweep_dir", "data.source.default_root", "data.source.cache_dir"),
+        *("data.root", "data.category", "data.cache_dir", "data.group", "category.name"),
+        *("calibration.root", "sweep_dir", "data.source.default_root", "data.source.cache_dir"),
         *("corruption.source.root", "space.backbone.file", "hydra.sweep.dir", "hydra.run.dir"),
     }
 )

@@ -1,12 +1,9 @@
 """Index of the images, labels and masks of a data set; indexing reads file names only, and is not random."""
 
-import hashlib
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import NamedTuple
 
 from fae.data.left_out import LeftOut, examples
 from fae.data.pairs import masks_of
@@ -53,31 +50,6 @@ class Index:
     def all(self) -> tuple[Sample, ...]:
         """The samples of both splits."""
         return self.train + self.test
-
-
-class Identity(NamedTuple):
-    """What tells one data set from another, wherever its folder lies."""
-
-    dataset: str
-    """The name of the data set."""
-    fingerprint: str
-    """Eight hexadecimal digits of what the files hold: the pixels of all images, and the bytes of all masks."""
-
-
-def identity(index: Index, pixels: Mapping[Path, bytes], masks: Mapping[Path, bytes]) -> Identity:
-    """Identify a data set by its files' splits, names and content.
-
-    Args:
-        index: index of the files.
-        pixels: digest of each image's decoded pixels.
-        masks: digest of each mask's bytes.
-    """
-    digest = hashlib.sha256(index.dataset.encode())
-    for split, samples in (("train", index.train), ("test", index.test)):
-        for sample in samples:
-            digest.update(os.fsencode(f"{split}/{sample.defect_type}/{sample.path.name}:"))
-            digest.update(pixels[sample.path] + b"".join(masks[path] for path in sample.mask_files))
-    return Identity(index.dataset, digest.hexdigest()[:8])
 
 
 Source = Callable[[str | None, str], Index]

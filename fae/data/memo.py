@@ -8,11 +8,12 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
+from fae.data.twins import perceptual_hash
 from fae.image import Read
 
 _DATABASE = "files.sqlite"
 _PATIENCE_S = 60
-_VERSION = 2
+_VERSION = 3
 _TABLE = f"file_{_VERSION}"
 
 
@@ -27,6 +28,8 @@ class Seen(NamedTuple):
     peak: int = 0
     """The largest value of an image of 16 bits; 0 for other files."""
     pages: int = 1
+    phash: bytes = b""
+    """The perceptual hash of an image, see `fae.data.twins`; empty for a mask."""
 
 
 def of_pixels(found: Read) -> Seen:
@@ -35,7 +38,7 @@ def of_pixels(found: Read) -> Seen:
     height, width, _ = image.shape
     digest = blake2b(f"{height}×{width}".encode(), digest_size=16)
     digest.update(image.data if image.flags.c_contiguous else image.tobytes())
-    return Seen(digest.digest(), height, width, found.peak, found.pages)
+    return Seen(digest.digest(), height, width, found.peak, found.pages, perceptual_hash(image))
 
 
 def of_bytes(path: Path) -> Seen:
@@ -88,7 +91,7 @@ class Memo:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._opened() as database:
             database.executemany(
-                f"INSERT OR REPLACE INTO {_TABLE} VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT OR REPLACE INTO {_TABLE} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [(*self._key(path), state, *seen) for path, (state, seen) in found.items()],
             )
 
@@ -109,7 +112,7 @@ class Memo:
             with closing(sqlite3.connect(self.path, timeout=_PATIENCE_S)) as database, database:
                 database.execute(
                     f"CREATE TABLE IF NOT EXISTS {_TABLE} (path BLOB, kind TEXT, state TEXT, digest BLOB, "
-                    "height INTEGER, width INTEGER, peak INTEGER, pages INTEGER, PRIMARY KEY (path, kind))"
+                    "height INTEGER, width INTEGER, peak INTEGER, pages INTEGER, phash BLOB, PRIMARY KEY (path, kind))"
                 )
                 yield database
         except sqlite3.Error as error:

@@ -11,13 +11,16 @@ from torch.utils.data import DataLoader
 from fae.data.copies import copies
 from fae.data.crop import as_size, crop_size, crop_stages
 from fae.data.decoded import Shape
-from fae.data.index import Identity, Index, Sample, Source, identity
+from fae.data.group import grouped
+from fae.data.hold_out import HoldOut
+from fae.data.identity import identity
+from fae.data.index import Index, Sample, Source
+from fae.data.known import known_parts
 from fae.data.left_out import examples
-from fae.data.memo import Memo, of_bytes
 from fae.data.not_read import not_read
 from fae.data.prepare import Preparation, Raw
 from fae.data.serve import Batches, Stream
-from fae.data.split import HoldOut, Reader, Split
+from fae.data.split import Reader, Split
 from fae.data.truth import read_truth
 from fae.image import ReadImage
 from fae.types import Batch, Corruption, Images
@@ -53,6 +56,10 @@ class DataModule(lightning.LightningDataModule):
         val_corruptions: number of corrupted copies of each held-out image, >= 1.
         val_damage: synthetic damage of the held-out images; None takes `corruption`. Kinds that training left out tell
             better what a network makes of the unknown.
+        group: rule that says which images show one part, see `fae.data.group.grouped`; a part is held out as a whole.
+            None leaves what the source has found.
+        twins: largest share of bits in which the hashes of two photographs of one part differ, in [0, 1], see
+            `fae.data.twins`; None looks for no images that look alike.
         folds: number of equal parts of the training images, of which one is held out; None uses `val_fraction`.
         fold: index of the held-out part, from 0; runs of all parts together hold out every image once.
         noise_sigma: standard deviation of the noise anchor, >= 0; see `fae.data.noise.anchor`.
@@ -84,6 +91,8 @@ class DataModule(lightning.LightningDataModule):
         val_fraction: float = 0.05,
         val_corruptions: int = 4,
         val_damage: Corruption | None = None,
+        group: str | None = None,
+        twins: float | None = None,
         folds: int | None = None,
         fold: int = 0,
         noise_sigma: float = 0.0,
@@ -103,7 +112,9 @@ class DataModule(lightning.LightningDataModule):
             raise ValueError(
                 f"data.mask_above (={mask_above}) must be a share of full scale in [0, 1); 0 takes every value above 0"
             )
-        self.source, self.root, self.category = source, root, category
+        if twins is not None and not 0 <= twins <= 1:
+            raise ValueError(f"data.twins (={twins}) must be a share of bits in [0, 1], or null")
+        self.source, self.root, self.category, self.group, self.twins = source, root, category, group, twins
         self.batch_size, self.max_steps, self.val_corruptions = batch_size, max_steps, val_corruptions
         self.aspect, self.mask_above, self.crop_sizes, self.seed = aspect, mask_above, crop_sizes, seed
         size = None if image_size is None else as_size("data.image_size", image_size)
@@ -117,7 +128,7 @@ class DataModule(lightning.LightningDataModule):
     @cached_property
     def index(self) -> Index:
         """The index of the files, which is built once; the source's errors are raised here."""
-        index = self.source(self.root, self.category)
+        index = grouped(self.source(self.root, self.category), self.root, self.group)
         self.notes.extend(index.notes)
         return index
 
@@ -145,27 +156,24 @@ class DataModule(lightning.LightningDataModule):
         """
         if hasattr(self, "train"):
             return
-        train, val, twins = self.hold_out(self.index.train, self.seed)
-        if twins:
-            self._note("{} training image(s) equal held-out images and are left out of training", twins)
+        train, val, left = self.hold_out(self.index.train, self.seed)
+        if left:
+            self._note("{} training image(s) equal held-out images and are left out of training", left)
         learned, test = ([sample.path for sample in some] for some in ([*val, *train], self.index.test))
-        if known := copies(learned, test):
-            self._note("{} test image(s) equal training images, so that the metrics look better than they are", known)
+        if copied := copies(learned, test):
+            self._note("{} test image(s) equal training images, so that the metrics look better than they are", copied)
         self.val, self.train, self.test = self.decode(val), self.decode(train), self.decode(self.index.test)
-        self.identity = self._identity([sample for sample in self.index.train if sample.path in set(twins)])
+        rest = self.decode([sample for sample in self.index.train if sample.path in set(left)])
+        splits = (self.train, self.val, self.test)
+        self.identity = identity(self.index, (*splits, rest), self.reader.cache_dir)
         height, width = self.train.image.shape[-2:]
         truth = read_truth(self.test, self.index.has_masks, (height, width), self.aspect, self.mask_above)
         self.mask, self.has_mask = truth.mask, truth.usable
-        for text, files in (*not_read((self.train, self.val, self.test), self.reader.read.bit_depth), *truth.notes):
+        known = known_parts(*splits, set(copied), self.twins)
+        self.known = known.test
+        for text, files in (*known.notes, *not_read(splits, self.reader.read.bit_depth), *truth.notes):
             self._note(text, files)
         self.stages = crop_stages(self.crop_sizes, (height, width))
-
-    def _identity(self, others: Sequence[Sample]) -> Identity:
-        splits = (self.val, self.train, self.test, self.decode(others))
-        pixels = {s.path: one.digest for split in splits for s, one in zip(split.samples, split.seen, strict=True)}
-        masks = list(dict.fromkeys(path for sample in self.index.test for path in sample.mask_files))
-        found = Memo(self.reader.cache_dir, "bytes").of(masks, of_bytes)
-        return identity(self.index, pixels, {mask: one.digest for mask, one in zip(masks, found, strict=True)})
 
     def _note(self, text: str, paths: Collection[Path]) -> None:
         """Log a warning, and add it to the notes that the results hold."""

@@ -1,4 +1,4 @@
-"""The choice of held-out training images, and the images of a split at their common size."""
+"""The images of a split at their common size."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,12 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fae.data.copies import copies
 from fae.data.decoded import Shape, decoded
 from fae.data.fit import ASPECTS, content_size, fit
 from fae.data.index import Sample
 from fae.data.memo import Seen
-from fae.data.seed import SPLIT, generator
 from fae.image import Array, Read, ReadImage
 
 
@@ -38,71 +36,6 @@ class Split(NamedTuple):
         heights, widths = torch.tensor(self.sizes, dtype=torch.int64).view(-1, 2, 1, 1, 1).unbind(dim=1)
         rows, columns = self.image.shape[-2:]
         return (torch.arange(rows).view(-1, 1) < heights) & (torch.arange(columns) < widths)
-
-
-class HoldOut:
-    """Split training images into images to learn from and held-out images, as a function of a seed.
-
-    Args:
-        fraction: share of the images that is held out, in (0, 1); at least two images are held out, but never all.
-        folds: number of equal parts, >= 2, of which one is held out; None uses `fraction`.
-        fold: index of the held-out part, from 0 to `folds` - 1; 0 if `folds` is None.
-
-    Raises:
-        ValueError: an argument is outside its domain.
-    """
-
-    def __init__(self, fraction: float, folds: int | None, fold: int) -> None:
-        if not 0 < fraction < 1:
-            raise ValueError(f"data.val_fraction (={fraction}) must lie between 0 and 1; the paper uses 0.05")
-        if folds is None and fold != 0:
-            raise ValueError(f"data.fold (={fold}) needs data.folds, the number of parts")
-        if folds is not None and (folds < 2 or not 0 <= fold < folds):
-            raise ValueError(
-                f"data.fold (={fold}) must lie in 0 to data.folds - 1, and data.folds (={folds}) must be 2 or more"
-            )
-        self.fraction, self.folds, self.fold = fraction, folds, fold
-
-    @property
-    def share(self) -> float:
-        """The approximate share of the training images that is held out, in (0, 1)."""
-        return 1 / self.folds if self.folds else self.fraction
-
-    def __call__(self, samples: Sequence[Sample], seed: int) -> tuple[list[Sample], list[Sample], list[Path]]:
-        """Split training images.
-
-        Args:
-            samples: samples of the training images.
-            seed: seed of the drawing, >= 0.
-
-        Returns:
-            the images to learn from, the held-out images, and the files that belong to neither group, because they are
-            copies of held-out images.
-
-        Raises:
-            ValueError: there are too few images for the folds, or only copies of held-out images are left to learn
-                from.
-        """
-        count = len(samples)
-        order = torch.randperm(count, generator=generator(seed, SPLIT)).tolist()
-        if self.folds is None:
-            chosen = order[: min(count - 1, max(2, round(self.fraction * count)))]
-        elif count < 2 * self.folds:
-            raise ValueError(
-                f"data.folds (={self.folds}) needs two images per part, but there are {count} images; use "
-                f"{max(2, count // 2)} or fewer"
-            )
-        else:
-            chosen = order[self.fold :: self.folds]
-        val = [samples[i] for i in sorted(chosen)]
-        train = [samples[i] for i in sorted(set(order) - set(chosen))]
-        twins = set(copies([sample.path for sample in val], [sample.path for sample in train]))
-        kept = [sample for sample in train if sample.path not in twins]
-        if not kept:
-            raise ValueError(
-                f"all {len(train)} training images equal held-out images ({val[0].path} …); remove the copies"
-            )
-        return kept, val, sorted(twins)
 
 
 class Reader:

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fae.data.module import DataModule
+from fae.evaluation.apart import apart, apart_lines
+from fae.evaluation.names import missing, named
 from fae.metric.auroc import auroc
 from fae.metric.counts import Counts
-from fae.metric.pixel import MEASURES, check_engine, counted, exact, ranking
+from fae.metric.pixel import check_engine, counted, exact, ranking
 from fae.metric.streaming import StreamingPixelMetrics
 from fae.metric.trivial import IMAGE_STATISTICS, PIXEL_STATISTICS
 from fae.score.image_score import IMAGE_SCORES
@@ -127,36 +129,28 @@ def measure(
                 calibrate_image_score(candidate, held_out.anomaly_map, held_out.content)
             values = image_scores(candidate, maps, inside).numpy()
             metrics[f"image_auroc_by_{candidate.name}"] = auroc(values[~label], values[label])
+    metrics |= apart(scores, maps, data, judged)
     metrics |= _trivial(data.test.image, label, data.mask, judged) | DEFINITIONS
     return Evaluation(metrics, maps, scores, pixels, metrics["image_threshold"], metrics["pixel_threshold"])
 
 
 def summary(metrics: Mapping[str, Any]) -> str:
-    """Return the image and the pixel AUROC, one per line, each beside its trivial baseline."""
+    """Return the image and the pixel AUROC, one per line, each beside its trivial baseline; see also `apart`."""
     lines = []
     for name in ("image_auroc", "pixel_auroc"):
         if metrics[name] is None:
             lines.append(f"{name}: undefined ({metrics[f'{name}_undefined']})")
         else:
             lines.append(f"{name}: {metrics[name]:.4f} (without learning: {metrics[f'trivial_{name}']:.4f})")
-    return "\n".join(lines)
-
-
-def _named(kind: str, measures: Mapping[str, float | None], suffix: str = "") -> dict[str, float | None]:
-    """Return measures by their names in metrics.json: pixel_auroc_scratch, but aupro_0.3_scratch without the kind."""
-    by_region = {measure.name for measure in MEASURES if measure.by_region}
-    return {
-        f"{name if name.removesuffix('_error') in by_region else f'{kind}_{name}'}{suffix}": value
-        for name, value in measures.items()
-    }
+    return "\n".join([*lines, *apart_lines(metrics)])
 
 
 def _image_measures(values: NDArray[np.float32], label: NDArray[np.bool_], types: NDArray[np.str_]) -> dict[str, Any]:
-    metrics: dict[str, Any] = _named("image", ranking(values[~label], values[label]))
+    metrics: dict[str, Any] = named("image", ranking(values[~label], values[label]))
     if metrics["image_auroc"] is None:
-        metrics["image_auroc_undefined"] = _missing("test images", bool((~label).any()), bool(label.any()))
+        metrics["image_auroc_undefined"] = missing("test images", bool((~label).any()), bool(label.any()))
     for defect_type in sorted(set(types[label].tolist())):
-        metrics |= _named("image", ranking(values[~label], values[types == defect_type]), f"_{defect_type}")
+        metrics |= named("image", ranking(values[~label], values[types == defect_type]), f"_{defect_type}")
     return metrics
 
 
@@ -189,13 +183,13 @@ def _pixel_measures(
         chosen = torch.from_numpy((types == "good") | (types == name) | (name == "all"))
         return exact(*(part[chosen].squeeze(1).numpy() for part in (maps, mask, judged)))
 
-    metrics: dict[str, Any] = _named("pixel", measures("all"))
+    metrics: dict[str, Any] = named("pixel", measures("all"))
     if metrics["pixel_auroc"] is None:
-        missing = _missing("test pixels", bool((judged & ~mask).any()), bool((judged & mask).any()))
-        reason = missing if judged.any() else "no ground_truth masks" if len(maps) else "no test images"
+        lost = missing("test pixels", bool((judged & ~mask).any()), bool((judged & mask).any()))
+        reason = lost if judged.any() else "no ground_truth masks" if len(maps) else "no test images"
         metrics["pixel_auroc_undefined"] = reason
     for defect_type in [name for name in pixels if name != "all"]:
-        metrics |= _named("pixel", measures(defect_type), f"_{defect_type}")
+        metrics |= named("pixel", measures(defect_type), f"_{defect_type}")
     return metrics
 
 
@@ -214,12 +208,6 @@ def _threshold(kind: str, thresholds: Thresholds, networks: int, find: Callable[
         f"{kind}_threshold_rate_high": found.interval[1],
         f"{kind}_threshold_confidence": thresholds.confidence,
     }
-
-
-def _missing(what: str, normal: bool, anomalous: bool) -> str:
-    if not normal and not anomalous:
-        return f"no {what}"
-    return f"no anomalous {what}" if normal else f"no normal {what}"
 
 
 def _trivial(image: Tensor, label: NDArray[np.bool_], mask: Tensor, judged: Tensor) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
-from fae.data.index import Identity
+from fae.data.identity import Identity
 from fae.machine.atomic import whole, write_text
 from fae.run.identity import config_hash, identity, resolved, slug, training_hash
 

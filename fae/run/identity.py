@@ -21,6 +21,7 @@ _PRESENTATION = (
 # These keys concern the use of a network that is trained already.
 _SCORING = (
     *("score.k", "score.n", "score.t", "score.image_score", "score.rule", "threshold", "engine", "metric", "unseen"),
+    "data.twins",
     *("category.k", "category.n", "category.t"),
 )
 

@@ -1,0 +1,41 @@
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fae.data.index import Index
+from fae.data.memo import Memo, of_bytes
+from fae.data.split import Split
+
+
+class Identity(NamedTuple):
+    """What tells one data set from another, wherever its folder lies."""
+
+    dataset: str
+    """The name of the data set."""
+    fingerprint: str
+    """Eight hexadecimal digits of what the files hold: the pixels of all images, and the bytes of all masks."""
+
+
+def identity(index: Index, splits: Sequence[Split], cache_dir: Path | None) -> Identity:
+    """Identify a data set by its files' splits, groups, names and content.
+
+    Args:
+        index: index of the files.
+        splits: all images of the index, decoded.
+        cache_dir: folder that remembers what files hold, see `fae.data.memo.Memo`.
+
+    Raises:
+        OSError: a mask cannot be read.
+    """
+    pixels = {s.path: one.digest for split in splits for s, one in zip(split.samples, split.seen, strict=True)}
+    files = list(dict.fromkeys(path for sample in index.test for path in sample.mask_files))
+    masks = dict(zip(files, Memo(cache_dir, "bytes").of(files, of_bytes), strict=True))
+    digest = hashlib.sha256(index.dataset.encode())
+    for split, samples in (("train", index.train), ("test", index.test)):
+        for sample in samples:
+            digest.update(os.fsencode(f"{split}/{sample.defect_type}/{sample.path.name}:"))
+            digest.update(b"" if sample.group is None else f"{sample.group}/".encode())
+            digest.update(pixels[sample.path] + b"".join(masks[path].digest for path in sample.mask_files))
+    return Identity(index.dataset, digest.hexdigest()[:8])
