@@ -121,7 +121,11 @@ def _names(file: Path, head: Sequence[str]) -> list[str]:
     for name in _NEEDED:
         if name not in names:
             close = difflib.get_close_matches(name, names, n=1)
-            remedy = f"rename {close[0]!r}, if that is meant" if close else "add it; commas, semicolons or tabs separate the names of the columns"
+            remedy = (
+                f"rename {close[0]!r}, if that is meant"
+                if close
+                else "add it; commas, semicolons or tabs separate columns"
+            )
             raise ValueError(f"{file} has no column {name!r}, but {shown}; {remedy}")
     for name in names:
         if name not in COLUMNS:
