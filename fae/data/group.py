@@ -29,6 +29,7 @@ def grouped(index: Index, root: str | None, group: str | None) -> Index:
         return index
     rule = _of_table(Path(group)) if group.lower().endswith(".csv") else _of_expression(group)
     base = Path(root or ".").absolute()
+    base = base.parent if base.is_file() else base  # a table names paths below its folder
     names = {sample.path: _below(sample.path, base) for sample in index.all}
     found = {path: rule(name) for path, name in names.items()}
     if unknown := [path for path, one in found.items() if one is None]:

@@ -56,7 +56,7 @@ def read_truth(split: Split, has_masks: bool, size: Shape, aspect: str, above: f
             if found.defect.shape != shape:
                 height, width = found.defect.shape
                 cause = ""
-                if turned != found.turned and (width, height) == shape:
+                if bool(found.turned) != turned and (width, height) == shape:
                     cause = "; EXIF data turn one of the two files alone: turn both, or neither"
                 raise ValueError(
                     f"mask {name} has {height}×{width} pixels, its image {sample.path} {shape[0]}×{shape[1]}; "
@@ -83,7 +83,7 @@ class _Told:
             "empty": not found.defect.any(),
             "scaled": found.scaled,
             "grey": any(found.between),
-            "turned": turned != found.turned,
+            "turned": found.turned not in (None, turned),
             "inverted": found.defect.mean() > _MOST,
         }
         for name, files in self.files.items():

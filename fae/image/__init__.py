@@ -3,11 +3,14 @@
 from fae.image.listing import Listing, all_images_in, images_in, is_hidden, listing
 from fae.image.mask import Mask, Outline, PixelMask, outline, read_mask
 from fae.image.opened import FULL_16, Array, is_turned
+from fae.image.polygon import CocoMask, LabelmeMask, mask_of_shapes
 from fae.image.read import Read, ReadImage, depth_of, read_image
 
 __all__ = [
     "FULL_16",
     "Array",
+    "CocoMask",
+    "LabelmeMask",
     "Listing",
     "Mask",
     "Outline",
@@ -20,6 +23,7 @@ __all__ = [
     "is_hidden",
     "is_turned",
     "listing",
+    "mask_of_shapes",
     "outline",
     "read_image",
     "read_mask",

@@ -24,8 +24,8 @@ class Outline(NamedTuple):
     """Numbers of pixels whose value lies between background and full scale: on the defect, and off it."""
     scaled: bool
     """Whether the larger of two values is the defect, although it is not full scale."""
-    turned: bool
-    """Whether EXIF data turned the mask."""
+    turned: bool | None
+    """Whether EXIF data turned the mask; None for shapes, which are drawn on the upright image."""
 
 
 class Mask(Protocol):
