@@ -168,7 +168,7 @@ class DataModule(lightning.LightningDataModule):
         self.identity = identity(self.index, (*splits, rest), self.reader.cache_dir)
         height, width = self.train.image.shape[-2:]
         truth = read_truth(self.test, self.index.has_masks, (height, width), self.aspect, self.mask_above)
-        self.mask, self.has_mask = truth.mask, truth.usable
+        self.mask, self.has_mask, self.regions = truth.mask, truth.usable, truth.regions
         known = known_parts(*splits, set(copied), self.twins)
         self.known = known.test
         for text, files in (*known.notes, *not_read(splits, self.reader.read.bit_depth), *truth.notes):

@@ -11,7 +11,7 @@ from torch import Tensor
 from fae.data.decoded import Shape
 from fae.data.fit import fit_mask
 from fae.data.split import Split
-from fae.image import Outline, is_turned
+from fae.image import Outline, RegionMask, is_turned
 
 _MOST = 0.5
 
@@ -24,6 +24,17 @@ class Note(NamedTuple):
     files: tuple[Path, ...]
 
 
+class Region(NamedTuple):
+    """One region of a defect that a layout outlines by itself."""
+
+    sample: int
+    """The index of the sample."""
+    pixels: NDArray[np.int64]
+    """`(A,)` indices of its pixels in the flat image."""
+    saturation: float
+    """The number of these pixels that must be found, in (0, A]."""
+
+
 class Truth(NamedTuple):
     """The ground truth of a split, in the order of its samples."""
 
@@ -32,6 +43,8 @@ class Truth(NamedTuple):
     usable: Tensor
     """`(N,)` bool: whether the pixels of each image may be judged."""
     notes: tuple[Note, ...]
+    regions: tuple[Region, ...]
+    """The regions that the layout outlines by themselves; none in most layouts."""
 
 
 def read_truth(split: Split, has_masks: bool, size: Shape, aspect: str, above: float | None) -> Truth:
@@ -48,8 +61,8 @@ def read_truth(split: Split, has_masks: bool, size: Shape, aspect: str, above: f
         ValueError: a mask is unreadable, has no clear meaning, or has another size than its image.
     """
     mask = np.zeros((len(split.samples), *size), np.bool_)
-    told = _Told()
-    for one, sample, shape in zip(mask, split.samples, split.shapes, strict=True):
+    told, regions = _Told(), []
+    for i, (one, sample, shape) in enumerate(zip(mask, split.samples, split.shapes, strict=True)):
         if sample.mask is not None:
             name = sample.mask.files[0]
             found, turned = sample.mask.outline(above), is_turned(sample.path)
@@ -64,10 +77,16 @@ def read_truth(split: Split, has_masks: bool, size: Shape, aspect: str, above: f
                 )
             told.add(name, found, turned)
             one[:] = fit_mask(found.defect, size, aspect)
+            if isinstance(sample.mask, RegionMask):
+                for region, share in sample.mask.regions():
+                    if len(pixels := np.flatnonzero(fit_mask(region, size, aspect))):
+                        regions.append(Region(i, pixels, share * len(pixels)))
     usable = [
         has_masks and (sample.label == 0 or bool(one.any())) for one, sample in zip(mask, split.samples, strict=True)
     ]
-    return Truth(torch.from_numpy(mask).unsqueeze(1), torch.tensor(usable, dtype=torch.bool), told.notes())
+    return Truth(
+        torch.from_numpy(mask).unsqueeze(1), torch.tensor(usable, dtype=torch.bool), told.notes(), tuple(regions)
+    )
 
 
 class _Told:

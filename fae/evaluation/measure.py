@@ -13,6 +13,7 @@ from torch import Tensor
 from fae.data.module import DataModule
 from fae.evaluation.apart import apart, apart_lines
 from fae.evaluation.names import missing, named
+from fae.evaluation.saturated import saturated
 from fae.metric.auroc import auroc
 from fae.metric.counts import Counts
 from fae.metric.pixel import check_engine, counted, exact, ranking
@@ -33,6 +34,7 @@ DEFINITIONS = {
     "images, or of anomalous pixels, above it",
     "definition_aupro": "Bergmann et al. 2021: the overlap, averaged over 8-connected regions, against the false "
     "positive rate of all normal pixels; the value is the area up to the limit, divided by the limit",
+    "definition_spro": "Bergmann et al. 2022: as AUPRO, but a region counts as found where its saturation area is",
     "definition_pixels": "pixels are those of all test images at data.image_size, without padding; a mask is set above "
     "half of full scale",
 }
@@ -129,6 +131,7 @@ def measure(
                 calibrate_image_score(candidate, held_out.anomaly_map, held_out.content)
             values = image_scores(candidate, maps, inside).numpy()
             metrics[f"image_auroc_by_{candidate.name}"] = auroc(values[~label], values[label])
+    metrics |= saturated(maps, data, judged)
     metrics |= apart(scores, maps, data, judged)
     metrics |= _trivial(data.test.image, label, data.mask, judged) | DEFINITIONS
     return Evaluation(metrics, maps, scores, pixels, metrics["image_threshold"], metrics["pixel_threshold"])

@@ -5,6 +5,7 @@ from fae.image.mask import Mask, Outline, PixelMask, outline, read_mask
 from fae.image.opened import FULL_16, Array, is_turned
 from fae.image.polygon import CocoMask, LabelmeMask, mask_of_shapes
 from fae.image.read import Read, ReadImage, depth_of, read_image
+from fae.image.region import RegionMask, Saturation
 
 __all__ = [
     "FULL_16",
@@ -17,6 +18,8 @@ __all__ = [
     "PixelMask",
     "Read",
     "ReadImage",
+    "RegionMask",
+    "Saturation",
     "all_images_in",
     "depth_of",
     "images_in",
