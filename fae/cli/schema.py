@@ -124,6 +124,7 @@ class ReportConfig:
 class CheckConfig:
     """The keys of conf/check.yaml; all others are refused."""
 
+    data: Any = MISSING
     root: str | None = None
     categories: Any = None
 

@@ -43,7 +43,7 @@ def category_folder(root: str | None, category: str, otherwise: str = "", choose
     """
     folder = root_folder(root, otherwise) / category
     if not folder.is_dir():
-        names = ", ".join(sorted(path.name for path in folder.parent.iterdir() if path.is_dir())) or "nothing"
+        names = ", ".join(path.name for path in listing(folder.parent).folders) or "nothing"
         raise FileNotFoundError(
             f"category {category!r} is no folder below data.root (={root}), which holds: {names}; {choose}"
         )
