@@ -1,5 +1,6 @@
 """`python -m fae.data.check`: compare a public data set on disk with the published one."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -112,7 +113,7 @@ def check(cfg: DictConfig) -> Sequence[Category | Compared]:
     names = None if asked is None else [str(name) for name in asked]
     dataset = cfg.data.source._target_.rpartition(".")[2]
     if dataset == "mvtec":
-        return _check_mvtec(cfg.root, names)
+        return _check_mvtec(cfg.root or os.environ.get("MVTEC_AD_ROOT"), names)
     return compare(dataset, instantiate(cfg.data.source, _convert_="all"), cfg.root, names)
 
 
