@@ -95,10 +95,11 @@ def outlined(image: Path, defect_type: str, *masks: Path, group: str | None = No
     Raises:
         FileNotFoundError: the image or a mask is missing.
     """
+    listed(image)
     for mask in masks:
         if not mask.is_file():
             raise FileNotFoundError(f"no mask for {image}: expected {mask}; {_AGAIN}")
-    return Sample(listed(image), defect_type, PixelMask(masks, above=0), group)
+    return Sample(image, defect_type, PixelMask(masks, above=0), group)
 
 
 def listed(image: Path) -> Path:
