@@ -124,19 +124,33 @@ class ReportConfig:
 class CheckConfig:
     """The keys of conf/check.yaml; all others are refused."""
 
+    data: Any = MISSING
     root: str | None = None
     categories: Any = None
+
+
+@dataclass
+class Archive:
+    """An archive of a public data set; without a checksum it is fetched by hand."""
+
+    urls: list[str] = field(default_factory=list)
+    checksum: str | None = None
+    page: str = MISSING
+    licence: str = MISSING
+    holds: str = "train"
+    into: str | None = None
+    layout: str = ""
 
 
 @dataclass
 class DownloadConfig:
     """The keys of conf/download.yaml; all others are refused."""
 
+    data: Any = MISSING
     root: str | None = None
-    urls: list[str] = MISSING
-    sha256: str = MISSING
-    page: str = MISSING
-    licence: str = MISSING
+    urls: list[str] | None = None
+    sha256: str | None = None
+    archives: dict[str, Archive] = field(default_factory=dict)
     timeout_s: float = 60.0
 
 

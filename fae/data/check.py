@@ -1,10 +1,12 @@
-"""`python -m fae.data.check`: compare MVTec AD on disk with the published data set."""
+"""`python -m fae.data.check`: compare a public data set on disk with the published one."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +14,7 @@ from tqdm import tqdm
 
 from fae.cli import command as cli
 from fae.cli.check import nearest
+from fae.data.compare import Compared, compare
 from fae.data.reader.mvtec import expected
 from fae.image import images_in, read_image, read_mask
 
@@ -93,7 +96,7 @@ def _first_bad(folder: Path, there: dict[str, list[Path]]) -> str | None:
     return None
 
 
-def check(cfg: DictConfig) -> Sequence[Category]:
+def check(cfg: DictConfig) -> Sequence[Category | Compared]:
     """Print the numbers of images in each category.
 
     Args:
@@ -106,19 +109,27 @@ def check(cfg: DictConfig) -> Sequence[Category]:
         ValueError: `categories` is empty or holds an unknown name.
         FileNotFoundError: `root` is not a folder.
     """
-    root = Path(cfg.root or "")
-    if cfg.root is None or not root.is_dir():
+    asked = [cfg.categories] if isinstance(cfg.categories, str | int) else cfg.categories
+    names = None if asked is None else [str(name) for name in asked]
+    dataset = cfg.data.source._target_.rpartition(".")[2]
+    if dataset == "mvtec":
+        return _check_mvtec(cfg.root or os.environ.get("MVTEC_AD_ROOT"), names)
+    return compare(dataset, instantiate(cfg.data.source, _convert_="all"), cfg.root, names)
+
+
+def _check_mvtec(folder: str | None, categories: Sequence[str] | None) -> list[Category]:
+    """Check MVTec AD by its folders alone, so that a category with a missing or foreign file is counted, too."""
+    if folder is None or not Path(folder).is_dir():
         raise FileNotFoundError(
-            f"root (={cfg.root}) is no folder; name the folder that contains the categories of MVTec AD, or set "
+            f"root (={folder}) is no folder; name the folder that contains the categories of MVTec AD, or set "
             "MVTEC_AD_ROOT"
         )
-    known = list(expected())
-    asked = known if cfg.categories is None else cfg.categories
-    names = [asked] if isinstance(asked, str) else list(asked)
+    root, known = Path(folder), list(expected())
+    names = known if categories is None else categories
     if not names:
         raise ValueError("categories (=[]) must name at least one category; null checks all 15")
     if unknown := [name for name in names if name not in known]:
-        raise ValueError(f"categories (={unknown[0]}) is no category of MVTec AD; {nearest(str(unknown[0]), known)}")
+        raise ValueError(f"categories (={unknown[0]}) is no category of MVTec AD; {nearest(unknown[0], known)}")
     results = [check_category(root, name) for name in names]
     Console().print(_table(root, results))
     for one in results:

@@ -56,7 +56,7 @@ Source = Callable[[str | None, str], Index]
 """A function `(root, category) -> Index`; `data.source` builds it."""
 
 
-def layout(folder: Path, dataset: str) -> Index:
+def layout(folder: Path, dataset: str, above: float | None = None) -> Index:
     """Index a folder in the MVTec AD layout.
 
     The layout has `train/good`, `test/<defect_type>` and `ground_truth/<defect_type>/<name>_mask.<suffix>` (or without
@@ -65,6 +65,7 @@ def layout(folder: Path, dataset: str) -> Index:
     Args:
         folder: folder that holds `train`, `test` and `ground_truth`.
         dataset: name of the data set for results.
+        above: border between background and defect in masks, see `fae.image.mask.outline`.
 
     Raises:
         FileNotFoundError: `train/good` or a mask is missing, or an image is a link to a missing file.
@@ -87,7 +88,7 @@ def layout(folder: Path, dataset: str) -> Index:
         images = left_out.images(kind, beside=not truth.is_dir())
         outlined = truth.is_dir() and kind.name != GOOD
         found = masks_of(images, truth / kind.name) if outlined else []
-        masks: list[PixelMask | None] = [PixelMask((path,)) for path in found]
+        masks: list[PixelMask | None] = [PixelMask((path,), above) for path in found]
         test += [Sample(path, kind.name, mask) for path, mask in zip_longest(images, masks)]
     if truth.is_dir():
         left_out.around(listing(truth), [kind.name for kind in types if kind.name != GOOD])

@@ -29,12 +29,13 @@ class LeftOut:
         self.root = root
         self.kinds: dict[str, list[Path]] = defaultdict(list)
 
-    def images(self, folder: Path, beside: bool = True) -> list[Path]:
+    def images(self, folder: Path, beside: bool = True, known: Sequence[str] = ()) -> list[Path]:
         """Return the images of a folder, and remember the rest.
 
         Args:
             folder: folder of images.
             beside: whether masks beside images, such as 7_mask.png beside 7.png, are left out.
+            known: names of sub-folders that are read elsewhere.
 
         Raises:
             FileNotFoundError: an image is a link to a missing file.
@@ -46,7 +47,7 @@ class LeftOut:
                 "the files (git annex get, dvc pull), or remove the links"
             )
         self._others(found.others)
-        self.around(found._replace(images=[]))
+        self.around(found._replace(images=[]), known)
         masks = _beside(found.images) if beside else set()
         self.kinds["mask(s) beside their images"] += sorted(masks)
         return [path for path in found.images if path not in masks]

@@ -7,8 +7,10 @@ from pathlib import Path
 from fae.data.left_out import examples
 from fae.image import images_in
 
+_WITHOUT = "remove the whole ground_truth folder to get image metrics only"
 
-def masks_of(images: Sequence[Path], folder: Path) -> list[Path]:
+
+def masks_of(images: Sequence[Path], folder: Path, otherwise: str = _WITHOUT) -> list[Path]:
     """Find the mask of each image by its name: `<name>_mask`, or `<name>`, with any suffix.
 
     A name with the same case comes before another one, and of masks with one name that with the image's suffix is
@@ -17,6 +19,7 @@ def masks_of(images: Sequence[Path], folder: Path) -> list[Path]:
     Args:
         images: paths of defective images.
         folder: folder with their masks.
+        otherwise: what to do if a mask is missing and cannot be added, for the error message.
 
     Raises:
         FileNotFoundError: an image has no mask.
@@ -32,8 +35,7 @@ def masks_of(images: Sequence[Path], folder: Path) -> list[Path]:
         mask = _of(image, exact, folded)
         if mask is None:
             raise FileNotFoundError(
-                f"no mask for {image}: expected {folder / (image.stem + '_mask.png')}; add this mask, "
-                "or remove the whole ground_truth folder to get image metrics only"
+                f"no mask for {image}: expected {folder / (image.stem + '_mask.png')}; add this mask, or {otherwise}"
             )
         if mask in found:
             raise ValueError(

@@ -133,7 +133,8 @@ def outline(path: Path, above: float | None = None) -> Outline:
         )
     else:
         defect = values > _HALF * full
-    grey = (values > noise) & (values < full - noise) & (not scaled)
+    clear = scaled or above == 0  # then every value has one meaning
+    grey = (values > noise) & (values < full - noise) & (not clear)
     return Outline(defect, (int((grey & defect).sum()), int((grey & ~defect).sum())), scaled, turned)
 
 

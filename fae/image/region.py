@@ -1,7 +1,7 @@
 """Masks whose files outline one region each, with the area at which finding it counts as whole."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ class RegionMask:
     """Files of pixels, each of which outlines one region of the defects of an image by one value."""
 
     files: tuple[Path, ...]
-    saturation: Mapping[int, Saturation]
+    saturation: Mapping[int, Saturation] = field(hash=False)
     """The rule of each value."""
     config: Path
     """The file that holds the rules, which messages name."""

@@ -3,6 +3,7 @@ import io
 import re
 import tarfile
 import threading
+import zipfile
 from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +17,7 @@ from PIL import Image
 
 from fae.cli.schema import conf_dir, register
 from fae.data.download import download
+from tests.conftest import compose_command
 from tests.processes import Forked
 
 NAME = "mvtec_anomaly_detection.tar.xz"
@@ -242,3 +244,79 @@ def test_the_command_says_what_to_do_where_the_address_fails(server: Served, tmp
     )
     nowhere = forked.command("fae.data.download")
     assert "root (=None) must name the folder" in nowhere.stderr
+
+
+def zipped(*names: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, name)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "archive", "content", "unpacked"),
+    [
+        (
+            *("visa", "VisA_20220922.tar"),
+            packed("candle/Data/Images/0.png", "pcb1/Data/Images/0.png", "split_csv/1cls.csv", "LICENSE-DATASET"),
+            ["LICENSE-DATASET", "candle/Data/Images/0.png", "pcb1/Data/Images/0.png", "split_csv/1cls.csv"],
+        ),
+        (
+            *("btad", "btad.zip"),
+            zipped("BTech_Dataset_transformed/01/train/ok/0.bmp", "BTech_Dataset_transformed/02/train/ok/0.bmp"),
+            ["01/train/ok/0.bmp", "02/train/ok/0.bmp"],
+        ),
+        ("mvtec_ad2", "mvtec_ad_2.tar.gz", packed("mvtec_ad_2/can/train/0.png"), ["can/train/0.png"]),
+    ],
+    ids=["visa", "btad", "mvtec_ad2"],
+)
+def test_other_data_sets(data: str, archive: str, content: bytes, unpacked: list[str], tmp_path: Path) -> None:
+    """The archives lie there already, as if they were fetched by hand."""
+    cfg = compose_command(
+        "download", f"data={data}", f"root={tmp_path}", f"sha256={hashlib.sha256(content).hexdigest()}"
+    )
+    (tmp_path / archive).write_bytes(content)
+    download(cfg)
+    assert files_in(tmp_path) == sorted([archive, *unpacked])
+
+
+@pytest.mark.parametrize("top", ["", "KolektorSDD/"])
+def test_two_archives_of_one_reader(top: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One has an MD5 here, the other a SHA-256; each gets a folder of its own."""
+    first, second = zipped(f"{top}kos01/Part0.jpg", f"{top}kos02/Part0.jpg"), zipped("train/0.png", "test/0.png")
+    cfg = compose_command("download", "data=kolektor", f"root={tmp_path}")
+    cfg.archives["kolektor-sdd"].checksum = hashlib.md5(first).hexdigest()
+    cfg.archives["kolektor-sdd2"].checksum = hashlib.sha256(second).hexdigest()
+    (tmp_path / "kolektorsdd").write_bytes(first)
+    (tmp_path / "kolektorsdd2").write_bytes(second)
+    assert [folder.name for folder in download(cfg)] == ["sdd", "sdd2"]
+    found = ["sdd/kos01/Part0.jpg", "sdd/kos02/Part0.jpg", "sdd2/test/0.png", "sdd2/train/0.png"]
+    assert files_in(tmp_path) == ["kolektorsdd", "kolektorsdd2", *found]
+    assert capsys.readouterr().out.count("LICENCE: KolektorSDD") == 2
+    (tmp_path / "kolektorsdd").write_bytes(b"other")
+    (tmp_path / "sdd").rename(tmp_path / "gone")
+    with pytest.raises(ValueError, match="has the MD5 .* was not unpacked"):
+        download(cfg)
+
+
+@pytest.mark.parametrize("data", ["mpdd", "dagm", "realiad"])
+def test_a_data_set_without_a_checksum_is_fetched_by_hand(data: str) -> None:
+    with pytest.raises(ValueError, match=f"data={data} has no published checksum: fetch it by hand from https.* DIR/"):
+        download(compose_command("download", f"data={data}", "root=there"))
+
+
+def test_every_archive_is_verified() -> None:
+    for archive in compose_command("download").archives.values():
+        assert archive.licence
+        assert archive.page.startswith("https://")
+        assert bool(archive.urls) == (archive.checksum is not None) == (not archive.layout)
+        assert re.fullmatch("([0-9a-f]{32}){1,2}", archive.checksum or "0" * 32)
+
+
+def test_the_environment_variable_names_mvtec_ad_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MVTEC_AD_ROOT", str(tmp_path))
+    with pytest.raises(ValueError, match=r"root \(=None\) must name the folder for the categories; name one$"):
+        download(compose_command("download", "data=visa"))
+    with pytest.raises(ValueError, match="data=folder is no public data set"):
+        download(compose_command("download", "data=folder"))

@@ -1,8 +1,8 @@
 import csv
 from importlib.resources import files
-from pathlib import Path
 
 from fae.data.index import Index, layout
+from fae.data.reader.official import category_folder
 
 
 def mvtec(root: str | None, category: str) -> Index:
@@ -16,18 +16,8 @@ def mvtec(root: str | None, category: str) -> Index:
         FileNotFoundError: the root or the category is missing, or a part of the layout, see `fae.data.index.layout`.
         ValueError: the category has fewer than three training images.
     """
-    if root is None or not Path(root).is_dir():
-        raise FileNotFoundError(
-            f"data.root (={root}) is no folder; name the folder that contains the categories, or set MVTEC_AD_ROOT"
-        )
-    folder = Path(root) / category
-    if not folder.is_dir():
-        there = ", ".join(sorted(p.name for p in Path(root).iterdir() if p.is_dir())) or "nothing"
-        raise FileNotFoundError(
-            f"category {category!r} is no folder below data.root (={root}), which holds: {there}; for a folder of "
-            "your own use data=folder data.root=DIR category=generic"
-        )
-    return layout(folder, f"mvtec:{category}")
+    own = "for a folder of your own use data=folder data.root=DIR category=generic"
+    return layout(category_folder(root, category, ", or set MVTEC_AD_ROOT", own), f"mvtec:{category}")
 
 
 def expected() -> dict[str, dict[str, int]]:

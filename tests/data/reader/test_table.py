@@ -226,7 +226,7 @@ def with_all_masks(tiny: Path) -> Path:
     truth = "ground_truth/square"
     masks = [f"{truth}/000_mask.png", f"{truth}/000_mask.png;{truth}/001_mask.png", "a.json", "coco.json"]
     lines = ["path,split,label,mask,group"]
-    lines += [f"{path.relative_to(tiny)},train,,,7" for path in sorted((tiny / "train").rglob("*.png"))]
+    lines += [f"{path.relative_to(tiny)},train,,,part{path.stem}" for path in sorted((tiny / "train").rglob("*.png"))]
     lines += [f"test/good/00{i}.png,test,good,," for i in range(4)]
     lines += [f"test/square/00{i}.png,test,square,{mask}," for i, mask in enumerate(masks)]
     (tiny / "parts.csv").write_text("\n".join(lines))
