@@ -17,8 +17,8 @@ TEXTS = frozenset(
 )
 """The keys whose value is text."""
 
-_LISTS = frozenset({"input"})
-"""The keys whose value may be a list, too."""
+_LISTS = frozenset({"input", "ensemble", "calibration.runs"})
+"""The keys whose value may be a list of texts."""
 _SWEEPS = re.compile(r"(choice|range|glob|interval|sort|shuffle|tag)\(")
 
 
@@ -40,12 +40,22 @@ def override(key: str, text: str) -> str:
 def _as_typed(word: str, several: bool) -> str:
     typed, equals, value = word.partition("=")
     key = typed.lstrip("+")
-    if not equals or key not in TEXTS or _kept(value) or (key in _LISTS and value[0] == "["):
+    if equals and key in _LISTS and value.startswith("["):
+        return f"{typed}={_list(key, value)}"
+    if not equals or key not in TEXTS or _kept(value):
         return word
     if several and (_SWEEPS.match(value) or any(part and part[0] in "\"'" for part in value.split(","))):
         return word
     parts = value.split(",") if several else [value]
     return f"{typed}={','.join(part if _kept(part) else _quoted(key, part) for part in parts)}"
+
+
+def _list(key: str, value: str) -> str:
+    """Quote the texts of a list such as [2024_01,2024_02]; quotes and brackets inside are the user's own business."""
+    if not value.endswith("]") or any(sign in value[1:-1] for sign in "\"'[](){}$"):
+        return value
+    parts = [part.strip() for part in value[1:-1].split(",")]
+    return f"[{','.join(part if _kept(part) else _quoted(key, part) for part in parts)}]"
 
 
 def _kept(value: str) -> bool:

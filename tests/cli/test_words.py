@@ -44,6 +44,19 @@ def test_what_stays(word: str) -> None:
     assert as_typed([word]) == [word]
 
 
+@pytest.mark.parametrize("key", ["ensemble", "calibration.runs", "input"])
+def test_the_texts_of_a_list_are_what_was_typed(key: str) -> None:
+    def parts(word: str) -> list[str]:
+        value = OverridesParser.create().parse_override(as_typed([word])[0]).value()
+        assert isinstance(value, list)
+        return [getattr(one, "text", one) for one in value]
+
+    assert parts(f"{key}=[2024_05_02, 1.10,null,größe,a b]") == ["2024_05_02", "1.10", None, "größe", "a b"]
+    assert parts(f'{key}=["a,b",c]') == ["a,b", "c"]
+    assert as_typed([f"{key}=[]"]) == [f"{key}=[]"]
+    assert as_typed([f"{key}=[a"]) == [f"{key}=[a"], "an error that Hydra explains"
+
+
 def test_commas_separate_texts_in_a_multirun_alone() -> None:
     assert as_typed(["data.root=1.10,2"]) == ['data.root="1.10,2"']
     assert as_typed(["-m", "data.root=1.10,b,größe"]) == ["-m", 'data.root="1.10",b,"größe"']
