@@ -38,7 +38,7 @@ MEASURES = (
     *("image_auroc", "trivial_image_auroc", "trivial_pixel_auroc"),
     *(measure.key("pixel") for measure in PIXEL_MEASURES),
     *(f"image_auroc_by_{score.name}" for score in IMAGE_SCORES),
-    *("unseen_pixel_auroc", "trivial_unseen_pixel_auroc"),
+    *("unseen_pixel_auroc", "trivial_unseen_pixel_auroc", "image_auroc_apart", "pixel_auroc_apart"),
 )
 _THRESHOLDS = tuple(
     f"{kind}_{what}"

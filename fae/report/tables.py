@@ -18,7 +18,10 @@ _HEADLINE = {
     "trivial_image_auroc": "without learning",
     "pixel_auroc": "pixel AUROC",
     "trivial_pixel_auroc": "without learning",
-} | {measure.key("pixel"): measure.title for measure in MEASURES if measure.by_region}
+    **{measure.key("pixel"): measure.title for measure in MEASURES if measure.by_region},
+    "image_auroc_apart": "image AUROC, parts not in training",
+    "pixel_auroc_apart": "pixel AUROC, parts not in training",
+}
 _FIXED = {"trivial_image_auroc", "trivial_pixel_auroc"}  # the images determine these values, not the seed
 _FILES = {"curves": "curves.png", "most wrong": "most_wrong.png", "metrics": METRICS}
 

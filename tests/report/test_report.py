@@ -306,6 +306,16 @@ def test_the_table_has_what_the_runs_say(tmp_path: Path) -> None:
         assert table[name].notna().all(), name
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_figures_without_known_parts_stand_beside_the_others(known: bool, tmp_path: Path) -> None:
+    write_run(tmp_path, "a", **({"image_auroc_apart": 0.612, "pixel_auroc_apart": None} if known else {}))
+    report(compose_report(f"sweep_dir={tmp_path}"))
+    page = (tmp_path / "report.html").read_text()
+    assert ("image AUROC, parts not in training" in page) == known
+    assert ("0.612" in page) == known
+    assert "pixel AUROC, parts not in training" not in page, "no run has a value"
+
+
 def test_nothing_is_loaded(tmp_path: Path) -> None:
     run = write_run(tmp_path, "a", lam=0.1)
     write_run(tmp_path, "b", lam=0.9)
