@@ -246,7 +246,7 @@ def test_thresholds_from_other_normal_images_and_from_folds(
     assert metrics["calibration"] == f"thresholds from normal images of {good}"
     held_out = Scored.open(run_dir, compose_evaluate(f"run_dir={run_dir}"))
     held_out.maps()
-    normals = held_out.normals(good)
+    normals = held_out.normals(held_out.others(good))
     highest = image_scores(held_out.score.image_score, normals.anomaly_map, normals.content).max()
     assert metrics["image_threshold"] == float(highest), (
         "one in five of four may lie above: the highest is the threshold"

@@ -8,6 +8,8 @@ from torch import Generator, Tensor
 
 Size = tuple[int, int]
 
+LEAST = 8
+"""The fewest pixels that a side of an image may have."""
 _DEFAULT_FRACTIONS = (0.5, 0.75, 1.0)
 
 
@@ -34,8 +36,13 @@ def crop_stages(sizes: Sequence[int | Sequence[int]] | None, image_size: Size) -
         image_size: `(height, width)` of the images, in pixels.
 
     Raises:
-        ValueError: a crop exceeds the image, or the sizes shrink.
+        ValueError: the images are too small, a crop exceeds them, or the sizes shrink.
     """
+    if min(image_size) < LEAST:
+        raise ValueError(
+            f"the images have {image_size[0]}×{image_size[1]} pixels, but a network needs {LEAST} on each side; use "
+            "larger images, or raise data.image_size"
+        )
     if sizes is None:
         return [(max(1, round(image_size[0] * f)), max(1, round(image_size[1] * f))) for f in _DEFAULT_FRACTIONS]
     stages = [as_size("data.crop_sizes", size) for size in sizes]

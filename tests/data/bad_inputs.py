@@ -418,7 +418,11 @@ MASKS = [
         "data.image_size=32",
         f"mask {MASK} has 20×32 pixels, its image {BAD}/000.png 32×20; the sizes must be equal; EXIF data turn one of "
         "the two files alone: turn both, or neither",
-        lambda: [put(BAD / "000.png", grey(9, size=(20, 32))), turned(BAD / "000.png"), put(MASK, patch(size=(20, 32)))],
+        lambda: [
+            put(BAD / "000.png", grey(9, size=(20, 32))),
+            turned(BAD / "000.png"),
+            put(MASK, patch(size=(20, 32))),
+        ],
     ),
     noted(
         "EXIF data turn a square image, but not its mask",
@@ -544,7 +548,12 @@ TABLES = [
         "t.csv has no column 'path', but 'd/train/good/000.png', 'train'; add it",
         table("d/train/good/001.png,train", head="d/train/good/000.png,train"),
     ),
-    Row("a table without rows", TABLE, "t.csv has no rows below its header; add a row for each image", table(head="path,split")),
+    Row(
+        "a table without rows",
+        TABLE,
+        "t.csv has no rows below its header; add a row for each image",
+        table(head="path,split"),
+    ),
     Row(
         "a separator that is neither comma, semicolon nor tab",
         TABLE,
@@ -557,11 +566,16 @@ TABLES = [
         "t.csv has 5 columns, but line 7 (2 values); add what is missing",
         table("d/train/good/007.png,train"),
     ),
-    Row("a table that is no UTF-8 text", TABLE, "t.csv is no UTF-8 text (… save it as CSV UTF-8", lambda: put("t.csv", b"path,\xff\xfe\n")),
+    Row(
+        "a table that is no UTF-8 text",
+        TABLE,
+        "t.csv is no UTF-8 text (… save it as CSV UTF-8",
+        lambda: put("t.csv", b"path,\xff\xfe\n"),
+    ),
     Row(
         "an open quote",
         TABLE,
-        't.csv cannot be read near line 6 (… mend the quotes',
+        "t.csv cannot be read near line 6 (… mend the quotes",
         replaced("d/test/square", '"d/test/square'),
     ),
     Row(
@@ -610,9 +624,15 @@ TABLES = [
         "two training rows",
         TABLE,
         "t.csv has 1 row(s) of split train; at least 3 normal images are needed",
-        table("d/train/good/000.png,train", "d/test/good/000.png,train", head="path,split") and table("d/train/good/000.png,train", head="path,split"),
+        table("d/train/good/000.png,train", "d/test/good/000.png,train", head="path,split")
+        and table("d/train/good/000.png,train", head="path,split"),
     ),
-    Row("masks in a broken JSON file", TABLE, "t.csv has an unusable mask in line 7: s.json is no JSON file (… export it again", shapes("{")),
+    Row(
+        "masks in a broken JSON file",
+        TABLE,
+        "t.csv has an unusable mask in line 7: s.json is no JSON file (… export it again",
+        shapes("{"),
+    ),
     Row(
         "a JSON file of neither format",
         TABLE,
@@ -623,7 +643,9 @@ TABLES = [
         "a labelme polygon of two points",
         TABLE,
         "s.json, shape 1 is a polygon of 2 point(s), but needs 3; draw it anew",
-        shapes({"imageHeight": 32, "imageWidth": 32, "shapes": [{"points": [[1, 1], [2, 2]], "shape_type": "polygon"}]}),
+        shapes(
+            {"imageHeight": 32, "imageWidth": 32, "shapes": [{"points": [[1, 1], [2, 2]], "shape_type": "polygon"}]}
+        ),
     ),
     Row(
         "a labelme line, which encloses nothing",
@@ -631,7 +653,12 @@ TABLES = [
         "s.json, shape 1 is a line, which this program cannot fill; outline the defect by a polygon, rectangle, circle",
         shapes({"imageHeight": 32, "imageWidth": 32, "shapes": [{"points": [[1, 1], [2, 2]], "shape_type": "line"}]}),
     ),
-    Row("an image that COCO's file does not list", TABLE, "s.json does not know the image d/test/square/000.png", shapes(coco("other.png"))),
+    Row(
+        "an image that COCO's file does not list",
+        TABLE,
+        "s.json does not know the image d/test/square/000.png",
+        shapes(coco("other.png")),
+    ),
     Row(
         "COCO's boxes alone",
         TABLE,
@@ -660,7 +687,9 @@ TABLES = [
 
 GROUPS = [
     Row("`data.group=part(`", "'data.group=part('", "data.group (=part() is no regular expression (…"),
-    Row("`data.group=\\d+`", r"'data.group=\d+'", "has 0 groups in brackets, but needs one, around what names the part"),
+    Row(
+        "`data.group=\\d+`", r"'data.group=\d+'", "has 0 groups in brackets, but needs one, around what names the part"
+    ),
     Row("`data.group=(a)(b)`", "'data.group=(a)(b)'", "data.group (=(a)(b)) has 2 groups in brackets, but needs one"),
     Row(
         "an expression that fits some images alone",
@@ -701,7 +730,11 @@ GROUPS = [
 ]
 
 READERS = [
-    Row("`data=visa` with a missing root", "data=visa data.root=nowhere", "data.root (=nowhere) is no folder; name the folder that contains the categories"),
+    Row(
+        "`data=visa` with a missing root",
+        "data=visa data.root=nowhere",
+        "data.root (=nowhere) is no folder; name the folder that contains the categories",
+    ),
     Row(
         "`data=visa` with a wrong category",
         "data=visa data.root=visa category.name=candel",
@@ -791,7 +824,12 @@ READERS = [
         "data=dagm has no published checksum: fetch it by hand from https://…, and unpack it to have DIR/Class1",
         command="data.download",
     ),
-    Row("`fae.data.download` without root", "", "root (=None) must name the folder for the categories", command="data.download"),
+    Row(
+        "`fae.data.download` without root",
+        "",
+        "root (=None) must name the folder for the categories",
+        command="data.download",
+    ),
 ]
 
 KEYS = [
@@ -812,7 +850,9 @@ KEYS = [
     typed("data.folds=7", "data.folds (=7) needs two images per part, but there are 12 images; use 6 or fewer"),
     typed("data.twins=2", "data.twins (=2) must be a share of bits in [0, 1], or null"),
     typed("data.noise_sigma=-1", "noise_sigma (=-1"),
-    typed("data.crop_sizes=[64]", "data.crop_sizes (=[64]): the crop 64×64 exceeds the images, 32×32; use smaller crops"),
+    typed(
+        "data.crop_sizes=[64]", "data.crop_sizes (=[64]): the crop 64×64 exceeds the images, 32×32; use smaller crops"
+    ),
     typed("data.crop_sizes=[32,16]", "data.crop_sizes (=[32, 16]) must not shrink over training; sort the sizes"),
     typed("trainer.max_steps=0", "trainer.max_steps (=0) must be at least 1"),
     Row(
@@ -822,7 +862,7 @@ KEYS = [
         "one, or use scheduler=constant",
     ),
     Row(
-        "`+trainer.max_time=\"00:01\"`",
+        '`+trainer.max_time="00:01"`',
         "'+trainer.max_time=\"00:00:00:02\"'",
         "trainer.max_time (=00:00:00:02) is not supported, because a run's length decides its schedule; set "
         "trainer.max_steps, or stop the run and go on later",
@@ -879,7 +919,12 @@ CACHE = [
 PREDICTIONS = [
     Row("`fae.predict` without words", "", "run_dir is missing; write run_dir=…", command="bare"),
     Row("`run_dir` that is no run", "run_dir=d input=d output=o", "run_dir (=d) is no run of fae.train", **PREDICT),
-    Row("`run_dir` that is missing", "run_dir=nowhere input=d output=o", "run_dir (=nowhere) is no run of fae.train", **PREDICT),
+    Row(
+        "`run_dir` that is missing",
+        "run_dir=nowhere input=d output=o",
+        "run_dir (=nowhere) is no run of fae.train",
+        **PREDICT,
+    ),
     Row(
         "an interrupted run",
         "run_dir=r input=d output=o",
@@ -887,9 +932,20 @@ PREDICTIONS = [
         lambda: [put("r/config.yaml", "a: 1"), put("r/origin.json", "{}")],
         **PREDICT,
     ),
-    Row("`input=nowhere`", "input=nowhere output=o", "input (=nowhere) is no file, no folder with images and no glob that", **PREDICT),
+    Row(
+        "`input=nowhere`",
+        "input=nowhere output=o",
+        "input (=nowhere) is no file, no folder with images and no glob that",
+        **PREDICT,
+    ),
     Row("`input=[]`", "input=[] output=o", "input must name a file, a folder or a glob; it names none", **PREDICT),
-    Row("`input` is an empty folder", "input=e output=o", "input (=e) is no file, no folder with images", lambda: Path("e").mkdir(), **PREDICT),
+    Row(
+        "`input` is an empty folder",
+        "input=e output=o",
+        "input (=e) is no file, no folder with images",
+        lambda: Path("e").mkdir(),
+        **PREDICT,
+    ),
     Row(
         "one bad file among good ones",
         "input=in output=o",
@@ -913,7 +969,13 @@ PREDICTIONS = [
         lambda: put("e/thesis.txt", "x"),
         **PREDICT,
     ),
-    Row("`output` is a file", "input=d/test output=e", "output (=e) is a file; name a folder", lambda: put("e", "x"), **PREDICT),
+    Row(
+        "`output` is a file",
+        "input=d/test output=e",
+        "output (=e) is a file; name a folder",
+        lambda: put("e", "x"),
+        **PREDICT,
+    ),
     Row(
         "`output` that you may not write",
         "input=d/test output=e/o",
@@ -921,11 +983,26 @@ PREDICTIONS = [
         lambda: Path("e").mkdir(mode=0o555),
         **PREDICT,
     ),
-    Row("`evaluation=other`", "input=d/test output=o evaluation=other", "other.pt does not exist; …fae.evaluate", **PREDICT),
+    Row(
+        "`evaluation=other`",
+        "input=d/test output=o evaluation=other",
+        "other.pt does not exist; …fae.evaluate",
+        **PREDICT,
+    ),
     Row("`tile=12`", "input=d/test output=o tile=12", "tile (=12) must be a multiple of 8", **PREDICT),
     Row("`size=huge`", "input=d/test output=o size=huge", "size (='huge') must be run", **PREDICT),
-    Row("`device=gpu`", "input=d/test output=o device=gpu", "device (=gpu) cannot be used here; use cpu, or cuda", **PREDICT),
-    Row("`treshold.image=1`", "input=d/test output=o treshold.image=1", "unknown key treshold; did you mean 'threshold'?", **PREDICT),
+    Row(
+        "`device=gpu`",
+        "input=d/test output=o device=gpu",
+        "device (=gpu) cannot be used here; use cpu, or cuda",
+        **PREDICT,
+    ),
+    Row(
+        "`treshold.image=1`",
+        "input=d/test output=o treshold.image=1",
+        "unknown key treshold; did you mean 'threshold'?",
+        **PREDICT,
+    ),
 ]
 
 EVALUATIONS = [
@@ -933,14 +1010,42 @@ EVALUATIONS = [
         "`data.root` with other images",
         "data.root=e",
         "was begun on other images (… choose another folder, or set data.root to the run's images",
-        lambda: [shutil.copytree("d", "e/tiny"), moved("e/tiny", "e/x"), moved("e/x", "f/tiny"), several("f/tiny/train/good/zzz.png"), moved("f/tiny", "e2"), shutil.rmtree("e"), moved("e2", "e")],
+        lambda: [
+            shutil.copytree("d", "e/tiny"),
+            moved("e/tiny", "e/x"),
+            moved("e/x", "f/tiny"),
+            several("f/tiny/train/good/zzz.png"),
+            moved("f/tiny", "e2"),
+            shutil.rmtree("e"),
+            moved("e2", "e"),
+        ],
         command="evaluate",
     ),
-    Row("`data.root=nowhere`, of images that have moved", "data.root=nowhere", "data.root (=nowhere) is no folder", command="evaluate"),
-    Row("`data.rotate=false` after training", "+data.rotate=false", "data.rotate cannot change after training; data.root alone can", command="evaluate"),
+    Row(
+        "`data.root=nowhere`, of images that have moved",
+        "data.root=nowhere",
+        "data.root (=nowhere) is no folder",
+        command="evaluate",
+    ),
+    Row(
+        "`data.rotate=false` after training",
+        "+data.rotate=false",
+        "data.rotate cannot change after training; data.root alone can",
+        command="evaluate",
+    ),
     Row("`name=a/b`", "name=a/b", "name (=a/b) must be a file's name without a folder", command="evaluate"),
-    Row("`select=oracle` without a grid", "select=oracle", "select (=oracle) must be one of validation, oracle, and needs grid=default", command="evaluate"),
-    Row("`calibration.root=nowhere`", "calibration.root=nowhere", "calibration.root (=nowhere) is no folder; name one that holds normal images", command="evaluate"),
+    Row(
+        "`select=oracle` without a grid",
+        "select=oracle",
+        "select (=oracle) must be one of validation, oracle, and needs grid=default",
+        command="evaluate",
+    ),
+    Row(
+        "`calibration.root=nowhere`",
+        "calibration.root=nowhere",
+        "calibration.root (=nowhere) is no folder; name one that holds normal images",
+        command="evaluate",
+    ),
     Row(
         "`calibration.root` with images of the run",
         "calibration.root=tiny/train/good",
@@ -948,7 +1053,12 @@ EVALUATIONS = [
         command="evaluate",
     ),
     Row("`score.k=4`", "score.k=4", "k (=4) must be odd", command="evaluate"),
-    Row("`score/residual=squard`", "score/residual=squard", "score/residual=squard does not exist; did you mean 'squared'?", command="evaluate"),
+    Row(
+        "`score/residual=squard`",
+        "score/residual=squard",
+        "score/residual=squard does not exist; did you mean 'squared'?",
+        command="evaluate",
+    ),
 ]
 
 KINDS = {

@@ -73,7 +73,8 @@ def test_a_bad_input_is_told(
     captured = capsys.readouterr()
     said = captured.out + captured.err + (code if isinstance(code, str) else "")
     if os.environ.get("SHOW"):
-        with open(os.environ["SHOW"], "a") as f: print(f"## {row.title}\n{code if isinstance(code, int) else 1} {said}", file=f)
+        with open(os.environ["SHOW"], "a") as f:
+            print(f"## {row.title}\n{code if isinstance(code, int) else 1} {said}", file=f)
     assert re.search(".*".join(map(re.escape, row.says.split("…"))), said, re.DOTALL), said
     assert (1 if isinstance(code, str) else code) == row.code
     assert "Traceback" not in said
