@@ -125,7 +125,7 @@ def explain(error: BaseException) -> str:
             return f"{group}={choice} does not exist; {nearest(choice, error.options)}"
     cause = error.__cause__
     if isinstance(error, InstantiationException) and isinstance(
-        cause, ValueError | OSError | MisconfigurationException
+        cause, ValueError | OSError | ImportError | MisconfigurationException
     ):
         leaf = re.search(r"^full_key: (.+)$", str(error), re.MULTILINE)
         if leaf is None or _NAMED.match(str(cause)):

@@ -43,4 +43,4 @@ def _choices(group: str) -> list[str]:
 
 
 def _remedy(group: str) -> str:
-    return f"leave {group} as it is, or choose {group}={'|'.join(_choices(group))}{_INSTEAD.get(group, '')}"
+    return f"leave {group} as it is, or choose one of {', '.join(_choices(group))}{_INSTEAD.get(group, '')}"

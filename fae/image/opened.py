@@ -88,8 +88,10 @@ def _readable(path: Path) -> Iterator[Image.Image]:
     except MemoryError:
         raise
     except UnidentifiedImageError as error:  # its message names the file anew
-        raise ValueError(
-            f"{path} cannot be read as an image (unknown or damaged format); replace or remove it"
-        ) from error
+        raise _unreadable(path, "its format is unknown or damaged") from error
     except Exception as error:  # Pillow's decoders raise whatever they meet: OSError, SyntaxError, struct.error, …
-        raise ValueError(f"{path} cannot be read as an image ({error}); replace or remove it") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, why: object) -> ValueError:
+    return ValueError(f"{path} cannot be read as an image ({why}); replace or remove it")
