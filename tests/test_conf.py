@@ -139,7 +139,7 @@ def test_run_precision_schedule_reads_max_steps() -> None:
         ("pictures=-1", "pictures (=-1) must not be negative"),
         ("trainer.devices=2", "trainer.devices (=2) needs trainer=ddp"),
         ("trainer.accelerator=mps", "MPSAccelerator"),
-        ("seed=-1", "seed (=-1) must not be negative"),
+        ("seed=-1", "seed (=-1) must be a whole number from 0 to"),
         ("+trainer.max_time=00:00:00:02", "trainer.max_time (=00:00:00:02) is not supported"),
         ("trainer.max_steps=10", "change trainer.max_steps by one, or use scheduler=constant"),
         ("+trainer.accumulate_grad_batches=2", "trainer.accumulate_grad_batches (=2) must be 1"),

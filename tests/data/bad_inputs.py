@@ -305,8 +305,8 @@ NAMES = [
     Row(
         "`tags=[größe]`, a text that Hydra cannot read",
         "'tags=[größe]'",
-        "tags=[größe]: the value cannot be read; put texts into double quotes, and the whole word into single quotes, as "
-        "in 'tags=\"TEXT\"'",
+        "tags=[größe]: the value cannot be read; put texts into double quotes, and the whole word into single quotes, "
+        "as in 'tags=\"TEXT\"'",
     ),
     Row(
         "a category whose name is a number",
@@ -800,7 +800,7 @@ READERS = [
     Row(
         "`data=auto` for an object, without MVTec AD",
         "data=auto data.root=null category=bottle",
-        "category (=bottle) has no synthetic twin; choose one of carpet, grid, leather, tile, wood, or name real images",
+        "category (=bottle) has no synthetic twin; choose one of carpet, grid, leather, tile, wood, or name real",
     ),
     Row(
         "`fae.data.check` of `data=auto`",
