@@ -237,7 +237,7 @@ LAYOUTS = [
     Row(
         "a folder that you may not read",
         "data.root=e",
-        "e cannot be used (Permission denied); check that it is there, and that you may use it",
+        "e… cannot be used (Permission denied); check that it is there, and that you may use it",
         lambda: Path("e").mkdir(mode=0),
         rights=True,
     ),
