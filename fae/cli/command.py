@@ -21,6 +21,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
 from fae.cli.check import arguments, check_callbacks, check_leaves, check_root, nearest, nearest_key
+from fae.cli.kinds import check_kinds
 from fae.cli.missing import check_groups, check_missing
 from fae.cli.schema import SCHEMAS, conf_dir, register
 from fae.cli.words import as_typed
@@ -86,6 +87,7 @@ def run(
         check_missing(cfg)
         check_callbacks(cfg)
         check_leaves(cfg)
+        check_kinds(cfg)
         keep_freed_memory()  # called here, because a launcher may have started another process
         return task(cfg)
 
@@ -125,7 +127,7 @@ def explain(error: BaseException) -> str:
             return f"{group}={choice} does not exist; {nearest(choice, error.options)}"
     cause = error.__cause__
     if isinstance(error, InstantiationException) and isinstance(
-        cause, ValueError | OSError | ImportError | MisconfigurationException
+        cause, ValueError | TypeError | OSError | ImportError | MisconfigurationException
     ):
         leaf = re.search(r"^full_key: (.+)$", str(error), re.MULTILINE)
         if leaf is None or _NAMED.match(str(cause)):

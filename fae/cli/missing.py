@@ -1,6 +1,6 @@
 """Keys and groups that a command needs and does not have."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -29,13 +29,23 @@ def check_missing(cfg: DictConfig) -> None:
     Raises:
         ValueError: some are not.
     """
-    missing = sorted(map(str, OmegaConf.missing_keys(cfg)))
+    missing = sorted(_missing(cfg, ""))
     for key in missing:
         if _choices(key):
             raise ValueError(f"{key} is missing; {_remedy(key)}")
     if missing:
         is_ = "is" if len(missing) == 1 else "are"
         raise ValueError(f"{', '.join(missing)} {is_} missing; write {' '.join(f'{key}=VALUE' for key in missing)}")
+
+
+def _missing(node: DictConfig, path: str) -> Iterator[str]:
+    for key in map(str, node):
+        if OmegaConf.is_interpolation(node, key):
+            continue  # what it reads tells
+        if OmegaConf.is_missing(node, key):
+            yield path + key
+        elif isinstance(node[key], DictConfig):
+            yield from _missing(node[key], f"{path}{key}.")
 
 
 def _choices(group: str) -> list[str]:
