@@ -41,7 +41,8 @@ def _leaves(node: Any, path: str) -> Iterator[tuple[DictConfig, str]]:
 
 
 def _hints(target: str) -> dict[str, Any]:
-    if not target.startswith("fae."):
+    # The kinds of damage say better what they take.
+    if not target.startswith("fae.") or target.startswith("fae.corruption."):
         return {}
     found = located(target)
     is_class = isinstance(found, type)

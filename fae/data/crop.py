@@ -25,6 +25,21 @@ def as_size(name: str, value: int | Sequence[int]) -> Size:
     return int(pair[0]), int(pair[1])
 
 
+def large_enough(size: Sequence[int]) -> Size:
+    """Return the `(height, width)` of images in pixels.
+
+    Raises:
+        ValueError: a side is shorter than eight pixels.
+    """
+    height, width = size
+    if min(height, width) < LEAST:
+        raise ValueError(
+            f"the images have {height}×{width} pixels, but a network needs {LEAST} on each side; use larger images, or "
+            "raise data.image_size"
+        )
+    return height, width
+
+
 def crop_stages(sizes: Sequence[int | Sequence[int]] | None, image_size: Size) -> list[Size]:
     """Return the crop size `(height, width)` of each stage.
 
@@ -36,13 +51,8 @@ def crop_stages(sizes: Sequence[int | Sequence[int]] | None, image_size: Size) -
         image_size: `(height, width)` of the images, in pixels.
 
     Raises:
-        ValueError: the images are too small, a crop exceeds them, or the sizes shrink.
+        ValueError: a crop exceeds the image, or the sizes shrink.
     """
-    if min(image_size) < LEAST:
-        raise ValueError(
-            f"the images have {image_size[0]}×{image_size[1]} pixels, but a network needs {LEAST} on each side; use "
-            "larger images, or raise data.image_size"
-        )
     if sizes is None:
         return [(max(1, round(image_size[0] * f)), max(1, round(image_size[1] * f))) for f in _DEFAULT_FRACTIONS]
     stages = [as_size("data.crop_sizes", size) for size in sizes]
