@@ -49,6 +49,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         )
     _check(cfg)
     run = Scored.open(run_dir, cfg)
+    others = None if cfg.calibration.root is None else run.others(Path(cfg.calibration.root))
     folder = run_dir / FOLDER
     with locked(run_dir):
         folder.mkdir(exist_ok=True)
@@ -59,23 +60,23 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         image_score = run.score.image_score
         calibrate_image_score(image_score, held_out.anomaly_map, held_out.content)
         calibration = None
-        if cfg.calibration.root is not None:
-            calibration = run.normals(Path(cfg.calibration.root))
+        if others is not None:
+            calibration = run.normals(others)
         elif cfg.calibration.runs is not None:
             folds = [Scored.open(Path(name), cfg) for name in cfg.calibration.runs]
             for fold in folds:
                 fold.set(Setting(run.score.k, run.score.n, run.score.t), None)
             calibration = pooled(folds, run)
         every = Maps(held_out, maps, calibration, run.levels if cfg.ensemble is None else None)
-        others = run.checkpoint | run.where
+        facts = run.checkpoint | run.where
         if run.protocol is not None:
-            others["protocol"] = run.protocol
+            facts["protocol"] = run.protocol
         if calibration is not None:
             source = cfg.calibration.root or ", ".join(cfg.calibration.runs)
-            others["calibration"] = f"thresholds from normal images of {source}"
+            facts["calibration"] = f"thresholds from normal images of {source}"
         if cfg.ensemble is not None:
-            others |= {"ensemble": list(cfg.ensemble), "ensemble_scale": cfg.ensemble_scale}
-        finished = finish(run.cfg, run.data, run.score, every, others)
+            facts |= {"ensemble": list(cfg.ensemble), "ensemble_scale": cfg.ensemble_scale}
+        finished = finish(run.cfg, run.data, run.score, every, facts)
         name = cfg.name or _name(run, cfg)
         detector = folder / f"{name}.pt"
         if cfg.ensemble is None:

@@ -71,6 +71,8 @@ def predict(cfg: DictConfig) -> int:
     output = Path(cfg.output)
     inputs = [cfg.input] if isinstance(cfg.input, str | int | float | None) else list(cfg.input)
     files, root = _files([str(name) for name in inputs if name is not None], output)
+    if output.is_dir() and not (output / _SETTINGS).is_file() and any(p.name[0] != "." for p in output.iterdir()):
+        raise ValueError(f"output (={output}) holds other files and no predictions; choose another folder")
     detector = load(cfg.run_dir, cfg.evaluation, cfg.size, cfg.tile, cfg.overlap, cfg.device)
     for kind, what in (("image", "no decisions are made"), ("pixel", "no masks, areas and boxes are written")):
         if cfg.threshold[kind] is not None:
@@ -204,8 +206,6 @@ def _table(output: Path, settings: dict[str, Any]) -> Iterator[tuple[dict[str, t
                 f"output (={output}) holds predictions with other settings ({', '.join(changed)}); choose another "
                 "folder"
             )
-    elif any(not path.name.startswith(".") for path in output.iterdir()):
-        raise ValueError(f"output (={output}) holds other files and no predictions; choose another folder")
     else:
         write_text(described, json.dumps(settings, indent=2) + "\n")
     rows: list[dict[str, str]] = []

@@ -44,6 +44,8 @@ from fae.run.network import load_weights
 from fae.score.score import Score
 from fae.tracking.session import safe_mode
 
+_LARGEST_SEED = 2**32 - 1  # of NumPy
+
 
 def train(
     cfg: DictConfig, sweep_dir: str | None = None, command: Sequence[str] = (), watching: Sequence[Callback] = ()
@@ -80,8 +82,8 @@ def _train(
 ) -> dict[str, Any]:
     if cfg.pictures < 0:
         raise ValueError(f"pictures (={cfg.pictures}) must not be negative; 0 writes none")
-    if cfg.seed < 0:
-        raise ValueError(f"seed (={cfg.seed}) must not be negative")
+    if not 0 <= cfg.seed <= _LARGEST_SEED:
+        raise ValueError(f"seed (={cfg.seed}) must be a whole number from 0 to {_LARGEST_SEED}")
     quiet()
     data: DataModule = instantiate(cfg.data, _convert_="all")
     if cfg.trainer.precision == "auto":

@@ -11,6 +11,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from fae.cli.check import check_leaves, nearest
+from fae.cli.kinds import check_kinds
 from fae.cli.schema import conf_dir
 from fae.train import train
 from tests.conftest import compose_train
@@ -33,6 +34,7 @@ def test_composes_with_every_category(category: str, experiment: str | None) -> 
     chosen = [f"experiment={experiment}"] if experiment else []
     cfg = compose_train(f"category={category}", *chosen, "run_dir=x")
     check_leaves(cfg)
+    check_kinds(cfg)
     assert cfg.category.name == category
 
 
@@ -59,6 +61,7 @@ LEAVES = [
 def test_every_leaf_instantiates(group: str, choice: str) -> None:
     cfg = compose_train(f"{group}={choice}", "run_dir=x", "model.width=2", "trainer.precision=32-true")
     check_leaves(cfg)
+    check_kinds(cfg)
     extra = {"logger": False} if group == "trainer" else {}
     built = instantiate(cfg[group], **extra, _convert_="all")
     if group == "optimizer":
@@ -139,7 +142,7 @@ def test_run_precision_schedule_reads_max_steps() -> None:
         ("pictures=-1", "pictures (=-1) must not be negative"),
         ("trainer.devices=2", "trainer.devices (=2) needs trainer=ddp"),
         ("trainer.accelerator=mps", "MPSAccelerator"),
-        ("seed=-1", "seed (=-1) must not be negative"),
+        ("seed=-1", "seed (=-1) must be a whole number from 0 to"),
         ("+trainer.max_time=00:00:00:02", "trainer.max_time (=00:00:00:02) is not supported"),
         ("trainer.max_steps=10", "change trainer.max_steps by one, or use scheduler=constant"),
         ("+trainer.accumulate_grad_batches=2", "trainer.accumulate_grad_batches (=2) must be 1"),
@@ -149,7 +152,7 @@ def test_run_precision_schedule_reads_max_steps() -> None:
         ("corruption.opacity=[a,b]", "error: corruption: opacity (=['a', 'b']) must be [smallest, largest]"),
         ("corruption.opacity=[0,0]", "opacity (=[0, 0]) must reach above 0"),
         ("data.noise_sigma=inf", "data.noise_sigma (=inf) must be a finite number"),
-        ("data.noise_sigma=abc", "data.noise_sigma (=abc) must be a finite number"),
+        ("data.noise_sigma=abc", "data.noise_sigma (=abc) must be a number"),
         ("corruption.content={}", "corruption.content={} changes nothing, because mappings are merged"),
         ("corruption=mixx", "corruption=mixx does not exist; did you mean 'mix'?"),
         ("corruption.opacity=[0,2]", "opacity (=[0, 2]) must be [smallest, largest] within [0, 1]"),

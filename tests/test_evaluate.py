@@ -56,6 +56,15 @@ def test_reproduces_the_numbers_of_training_and_leaves_them_alone(run_dir: Path)
     assert written.stem == "squared-k5-n2-t100-contrast0.01"
 
 
+def test_a_run_that_a_time_ended_is_evaluated(run_dir: Path) -> None:
+    """An earlier version took `trainer.max_time`; the length of a training is nothing to its evaluation."""
+    cfg = OmegaConf.load(run_dir / "config.yaml")
+    cfg.trainer.max_time = "00:00:01:00"
+    OmegaConf.save(cfg, run_dir / "config.yaml")
+    metrics = evaluate(compose_evaluate(f"run_dir={run_dir}"))
+    assert metrics["image_auroc"] == json.loads((run_dir / "metrics.json").read_text())["image_auroc"]
+
+
 @pytest.fixture
 def batches() -> Iterator[list[int]]:
     """How many images each batch had that a network has seen."""
@@ -246,7 +255,7 @@ def test_thresholds_from_other_normal_images_and_from_folds(
     assert metrics["calibration"] == f"thresholds from normal images of {good}"
     held_out = Scored.open(run_dir, compose_evaluate(f"run_dir={run_dir}"))
     held_out.maps()
-    normals = held_out.normals(good)
+    normals = held_out.normals(held_out.others(good))
     highest = image_scores(held_out.score.image_score, normals.anomaly_map, normals.content).max()
     assert metrics["image_threshold"] == float(highest), (
         "one in five of four may lie above: the highest is the threshold"

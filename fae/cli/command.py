@@ -21,6 +21,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
 from fae.cli.check import arguments, check_callbacks, check_leaves, check_root, nearest, nearest_key
+from fae.cli.kinds import check_kinds
+from fae.cli.missing import check_groups, check_missing
 from fae.cli.schema import SCHEMAS, conf_dir, register
 from fae.cli.words import as_typed
 from fae.machine.allocator import keep_freed_memory
@@ -40,6 +42,10 @@ _LAUNCHERS = {
     "submitit_slurm": "hydra-submitit-launcher",
 }
 """The packages of the extra `cluster`, by the launcher that each of them brings."""
+
+_NAMED = re.compile(r"\w+(\.\w+)+ \(=")
+"""The beginning of a message that names a key in full."""
+_NO_KEY = re.compile(r"Could not delete from config. '([^']+)' does not exist")
 
 
 @contextmanager
@@ -78,14 +84,17 @@ def run(
     def checked(cfg: DictConfig) -> Any:
         check_words(HydraConfig.get().overrides.task)
         check_root(cfg, schema or SCHEMAS[config_name])
+        check_missing(cfg)
         check_callbacks(cfg)
         check_leaves(cfg)
+        check_kinds(cfg)
         keep_freed_memory()  # called here, because a launcher may have started another process
         return task(cfg)
 
     typed = sys.argv
-    sys.argv = [typed[0], *as_typed(typed[1:])]
     with plainly():
+        check_groups(typed[1:])
+        sys.argv = [typed[0], *as_typed(typed[1:])]
         # Without this variable Hydra swallows the exception that knows which key was wrong.
         os.environ["HYDRA_FULL_ERROR"] = "1"
         try:
@@ -118,11 +127,13 @@ def explain(error: BaseException) -> str:
             return f"{group}={choice} does not exist; {nearest(choice, error.options)}"
     cause = error.__cause__
     if isinstance(error, InstantiationException) and isinstance(
-        cause, ValueError | OSError | MisconfigurationException
+        cause, ValueError | TypeError | OSError | ImportError | MisconfigurationException
     ):
         leaf = re.search(r"^full_key: (.+)$", str(error), re.MULTILINE)
+        if leaf is None or _NAMED.match(str(cause)):
+            return str(cause)
         # The data module gets the corruption as an argument, but its keys stand outside `data`.
-        return f"{re.sub('^data[.](?=corruption)', '', leaf[1])}: {cause}" if leaf else str(cause)
+        return f"{re.sub('^data[.](?=corruption)', '', leaf[1])}: {cause}"
     if isinstance(error, ConfigCompositionException) and isinstance(cause, ConfigAttributeError | ConfigKeyError):
         parent = cause.parent_node
         if isinstance(parent, DictConfig):
@@ -133,5 +144,15 @@ def explain(error: BaseException) -> str:
     if isinstance(error, ConfigCompositionException) and isinstance(cause, ValidationError):
         return f"{str(cause).splitlines()[0]} ({error})"
     if isinstance(error, OverrideParseException):
+        key, _, value = str(error.override).partition("=")
+        if key.strip() and value.strip():
+            return (
+                f"{error.override}: the value cannot be read; put texts into double quotes, and the whole word into "
+                f"single quotes, as in '{key}=\"TEXT\"'"
+            )
         return f"{error.override!r} sets nothing; write KEY=VALUE, without spaces around ="
+    if isinstance(error, ConfigCompositionException) and (gone := _NO_KEY.search(str(error))):
+        return f"~{gone[1]} removes nothing, because {gone[1]} does not exist; --cfg=job shows all keys"
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename} cannot be used ({error.strerror}); check that it is there, and that you may use it"
     return str(error)

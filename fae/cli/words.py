@@ -12,7 +12,8 @@ TEXTS = frozenset(
         *("run_dir", "sweep", "cache_dir", "input", "output", "root", "name", "evaluation"),
         *("data.root", "data.category", "data.cache_dir", "data.group", "category.name"),
         *("calibration.root", "sweep_dir", "data.source.default_root", "data.source.cache_dir"),
-        *("corruption.source.root", "space.backbone.file", "hydra.sweep.dir", "hydra.run.dir"),
+        *("data.source.images", "data.source.split", "corruption.source.root", "space.backbone.file"),
+        *("hydra.sweep.dir", "hydra.run.dir"),
     }
 )
 """The keys whose value is text."""
@@ -27,6 +28,9 @@ def as_typed(words: Sequence[str]) -> list[str]:
 
     Without it 2024_05_02 would become the number 20240502, and a letter such as ö or a bracket an error. What is quoted
     already, null, and interpolations stay; in a multirun (`-m`), commas separate several texts.
+
+    Raises:
+        ValueError: a text begins with ~, which the shell leaves as it is inside a word.
     """
     several = any(word in ("-m", "hydra.mode=MULTIRUN") or word.startswith("--mul") for word in words)
     return [_as_typed(word, several) for word in words]
@@ -47,6 +51,11 @@ def _as_typed(word: str, several: bool) -> str:
     if several and (_SWEEPS.match(value) or any(part and part[0] in "\"'" for part in value.split(","))):
         return word
     parts = value.split(",") if several else [value]
+    if any(part == "~" or part.startswith("~/") for part in parts):
+        raise ValueError(
+            f'{word}: the shell leaves ~ as it is inside a word; write {key}="$HOME{value[1:]}", or '
+            f"'{key}=\"{value}\"' for a folder of this name"
+        )
     return f"{typed}={','.join(part if _kept(part) else _quoted(key, part) for part in parts)}"
 
 
@@ -67,6 +76,6 @@ def _quoted(key: str, text: str) -> str:
         read = OverridesParser.create().parse_override(f"{key}={text}").value()
     except HydraException:
         read = None
-    if isinstance(read, str) and read == text:
+    if isinstance(read, str) and read == text and not text.startswith("~"):
         return text
     return str(QuotedString(text=text, quote=Quote.double).with_quotes())

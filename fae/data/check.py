@@ -4,10 +4,11 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationKeyError
 from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
@@ -166,6 +167,24 @@ def _kind(folder: str) -> str:
     return "masks" if folder.startswith("ground_truth/") else "test, defective"
 
 
+def public(task: cli.Task) -> cli.Task:
+    """Wrap a task: a reader that needs the other keys of a training reads no public data set.
+
+    Raises:
+        ValueError: the configuration has such a reader.
+    """
+
+    def checked(cfg: DictConfig) -> Any:
+        try:
+            OmegaConf.to_container(cfg.data, resolve=True)
+        except InterpolationKeyError as error:
+            name = cfg.data.source._target_.rpartition(".")[2]
+            raise ValueError(f"data={name} is no public data set; name one, such as data=mvtec or data=visa") from error
+        return task(cfg)
+
+    return checked
+
+
 def main() -> None:
     """Entry point of `fae-check`; exit code 3 if a category is not as it was published."""
     whole = True
@@ -174,7 +193,7 @@ def main() -> None:
         nonlocal whole
         whole &= all(one.whole for one in check(cfg))
 
-    cli.run(task, "check")
+    cli.run(task, "check", public)
     if not whole:
         sys.exit(INCOMPLETE)
 

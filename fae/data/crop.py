@@ -8,6 +8,8 @@ from torch import Generator, Tensor
 
 Size = tuple[int, int]
 
+LEAST = 8
+"""The fewest pixels that a side of an image may have."""
 _DEFAULT_FRACTIONS = (0.5, 0.75, 1.0)
 
 
@@ -21,6 +23,21 @@ def as_size(name: str, value: int | Sequence[int]) -> Size:
     if len(pair) != 2 or min(pair) < 1:
         raise ValueError(f"{name} (={value}) must be a positive number of pixels or [height, width]")
     return int(pair[0]), int(pair[1])
+
+
+def large_enough(size: Sequence[int]) -> Size:
+    """Return the `(height, width)` of images in pixels.
+
+    Raises:
+        ValueError: a side is shorter than eight pixels.
+    """
+    height, width = size
+    if min(height, width) < LEAST:
+        raise ValueError(
+            f"the images have {height}×{width} pixels, but a network needs {LEAST} on each side; use larger images, or "
+            "raise data.image_size"
+        )
+    return height, width
 
 
 def crop_stages(sizes: Sequence[int | Sequence[int]] | None, image_size: Size) -> list[Size]:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from fae.data.memo import Memo, Seen, of_pixels, state_of
 from fae.image import Array, Read
 from fae.machine.atomic import whole
+from fae.machine.cache import cache_folder
 
 Shape = tuple[int, int]
 Reading = Callable[[Path], Read]
@@ -77,9 +78,8 @@ def decoded(
             kept[i] = image
             seen.append(one)
         return Decoded(kept, seen)
-    folder, versions = cache_dir / "images", (_VERSION, PIL.__version__, cv2.__version__)
+    folder, versions = cache_folder(cache_dir, "images"), (_VERSION, PIL.__version__, cv2.__version__)
     memo = Memo(cache_dir, f"pixels-{PIL.__version__}-{read_with}")
-    folder.mkdir(parents=True, exist_ok=True)
     places = hashlib.sha256(repr((versions, size, made_with, [os.path.abspath(path) for path in paths])).encode())
     with FileLock(folder / f".{places.hexdigest()[:16]}.lock"):  # only one of several processes decodes
         known = memo.recall(paths)

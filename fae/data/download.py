@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from fae.cli import command as cli
 from fae.cli.check import nearest
+from fae.data.check import public
 from fae.data.reader.counts import counts
 from fae.data.reader.mvtec import expected
 from fae.machine.lock import locked
@@ -188,7 +189,7 @@ def _extract(archive: Path, folder: Path) -> None:
 
 def main() -> None:
     """Entry point of `fae-download`."""
-    cli.run(download, "download")
+    cli.run(download, "download", public)
 
 
 if __name__ == "__main__":

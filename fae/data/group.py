@@ -68,6 +68,8 @@ def _of_expression(group: str) -> Callable[[str], str | None]:
 
 def _of_table(path: Path) -> Callable[[str], str | None]:
     """Read a table, whose files are paths below the root, or names where those are unique."""
+    if not path.is_file():
+        raise FileNotFoundError(f"data.group (={path}) is no file; name a table with a line for each image")
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         if not set(_COLUMNS) <= set(reader.fieldnames or ()):

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from fae.data.copies import copies
-from fae.data.crop import as_size, crop_size, crop_stages
+from fae.data.crop import as_size, crop_size, crop_stages, large_enough
 from fae.data.decoded import Shape
 from fae.data.group import grouped
 from fae.data.hold_out import HoldOut
@@ -166,7 +166,7 @@ class DataModule(lightning.LightningDataModule):
         rest = self.decode([sample for sample in self.index.train if sample.path in set(left)])
         splits = (self.train, self.val, self.test)
         self.identity = identity(self.index, (*splits, rest), self.reader.cache_dir)
-        height, width = self.train.image.shape[-2:]
+        height, width = large_enough(self.train.image.shape[-2:])
         truth = read_truth(self.test, self.index.has_masks, (height, width), self.aspect, self.mask_above)
         self.mask, self.has_mask, self.regions = truth.mask, truth.usable, truth.regions
         known = known_parts(*splits, set(copied), self.twins)

@@ -35,7 +35,7 @@ class Preparation:
         val_damage: synthetic damage of validation; None takes the damage of training.
 
     Raises:
-        ValueError: `noise_sigma` is outside its domain.
+        ValueError: `noise_sigma` or `seed` is outside its domain.
     """
 
     def __init__(
@@ -47,6 +47,8 @@ class Preparation:
         seed: int,
         val_damage: Corruption | None = None,
     ) -> None:
+        if seed < 0:
+            raise ValueError(f"data.seed (={seed}) must not be negative")
         self.corruption, self.symmetry, self.seed = corruption, symmetry, seed
         self.val_damage = val_damage
         self.noise_sigma, self.noise_clip = check_sigma(noise_sigma), noise_clip

@@ -53,7 +53,7 @@ class Reader:
 
     def __init__(self, image_size: Shape | None, aspect: str, cache_dir: Path | None, read: ReadImage) -> None:
         if aspect not in ASPECTS:
-            raise ValueError(f"data.aspect (={aspect!r}) must be one of {ASPECTS}")
+            raise ValueError(f"data.aspect (={aspect!r}) must be {' or '.join(ASPECTS)}")
         self.image_size, self.aspect, self.cache_dir, self.read = image_size, aspect, cache_dir, read
         self._model_file: Path | None = None  # the file whose size all other files must have
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from fae.data.decoded import Shape
 from fae.data.fit import fit_mask
 from fae.data.split import Split
-from fae.image import Outline, RegionMask, is_turned
+from fae.image import CocoMask, Outline, RegionMask, is_turned
 
 _MOST = 0.5
 
@@ -75,7 +75,8 @@ def read_truth(split: Split, has_masks: bool, size: Shape, aspect: str, above: f
                     f"mask {name} has {height}×{width} pixels, its image {sample.path} {shape[0]}×{shape[1]}; "
                     f"the sizes must be equal{cause}"
                 )
-            told.add(name, found, turned)
+            # One COCO file outlines many images, so that its name tells nothing.
+            told.add(sample.path if isinstance(sample.mask, CocoMask) else name, found, turned)
             one[:] = fit_mask(found.defect, size, aspect)
             if isinstance(sample.mask, RegionMask):
                 for region, share in sample.mask.regions():

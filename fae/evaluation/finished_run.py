@@ -14,6 +14,7 @@ from torch import Tensor
 from fae.cli.check import check_leaves
 from fae.data.index import Sample
 from fae.data.module import DataModule
+from fae.data.split import Split
 from fae.evaluation.levels import Levels
 from fae.evaluation.measure import Normals
 from fae.evaluation.search import Setting
@@ -133,8 +134,8 @@ class Scored:
         residual, inside = self.residuals, self.data.val.content
         return Normals(self.score.calibrate(residual.val, inside), inside), self.score.anomaly_map(residual.test)
 
-    def normals(self, root: Path) -> Normals:
-        """Return maps of other normal images; the score and its rule must be calibrated.
+    def others(self, root: Path) -> Split:
+        """Read other normal images than those of the run.
 
         Raises:
             ValueError: the folder holds no image, or an image that is unreadable, wrongly sized or part of the run.
@@ -152,6 +153,10 @@ class Scored:
                     f"calibration.root (={root}) holds {sample.path.name}, which is a training or test image of this "
                     "run; name a folder of other normal images"
                 )
+        return split
+
+    def normals(self, split: Split) -> Normals:
+        """Return maps of other normal images; the score and its rule must be calibrated."""
         batches = (image.float() / 255 for image in torch.split(split.image, self.data.batch_size))
         found = predict_images(self.trainer, self.module, self.data, batches)
         return Normals(self.score.anomaly_map(self._combined(found.levels)) * split.content, split.content)
@@ -185,6 +190,7 @@ def _change(run_dir: Path, run: DictConfig, cfg: DictConfig) -> str | None:
     if "strategy" in run.trainer:  # an evaluation runs in a single process
         del run.trainer.strategy
         run.trainer.devices = run.trainer.num_nodes = 1
+    run.trainer.pop("max_time", None)  # a run of an earlier version may have ended by it
     for group in ("trainer", "threshold"):
         for key, value in cfg[group].items():
             if value is not None:

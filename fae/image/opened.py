@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 Array = NDArray[np.uint8]
 
@@ -87,5 +87,11 @@ def _readable(path: Path) -> Iterator[Image.Image]:
             yield image
     except MemoryError:
         raise
+    except UnidentifiedImageError as error:  # its message names the file anew
+        raise _unreadable(path, "its format is unknown or damaged") from error
     except Exception as error:  # Pillow's decoders raise whatever they meet: OSError, SyntaxError, struct.error, …
-        raise ValueError(f"{path} cannot be read as an image ({error}); replace or remove it") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, why: object) -> ValueError:
+    return ValueError(f"{path} cannot be read as an image ({why}); replace or remove it")

@@ -71,7 +71,9 @@ class ReadImage:
         full = FULL_16 if self.bit_depth is None else 2**self.bit_depth - 1
         if values.min(initial=0) < 0 or peak > full:
             where = f"data.bit_depth (={self.bit_depth}) ends at" if full < FULL_16 else "an image of 16 bits ends at"
-            raise ValueError(f"{path} holds values from {int(values.min())} to {peak}, but {where} {full}")
+            bits = depth_of(peak) if full < FULL_16 else None
+            remedy = "save it with 16 bits" if bits is None else f"set data.bit_depth={bits}"
+            raise ValueError(f"{path} holds values from {int(values.min())} to {peak}, but {where} {full}; {remedy}")
         scaled = np.asarray(np.round(values.astype(np.float64) * (255 / full)), dtype=np.uint8)
         rgb = np.repeat(scaled[..., None], 3, axis=2) if scaled.ndim == 2 else scaled
         return Read(rgb, peak, found.pages)

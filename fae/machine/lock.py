@@ -18,14 +18,19 @@ def locked(run_dir: Path, name: str = "run_dir", patience_s: float = 0) -> Itera
 
     Raises:
         ValueError: another process holds the folder.
+        OSError: the folder is a file, or cannot be written.
     """
-    run_dir.mkdir(parents=True, exist_ok=True)
     lock = FileLock(run_dir / ".lock")
     try:
+        run_dir.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=patience_s)
     except Timeout as error:
         raise ValueError(
             f"{name} (={run_dir}) is in use by another process; wait until it ends, or choose another folder"
+        ) from error
+    except OSError as error:
+        raise OSError(
+            f"{name} (={run_dir}) cannot be written ({error.strerror}); choose another folder, or change its rights"
         ) from error
     try:
         yield

@@ -22,7 +22,7 @@ def build_module(cfg: DictConfig, score: Score) -> AnomalyAutoencoder:
     """Build network, objective and optimiser, with the residual of a score.
 
     Raises:
-        ValueError: the schedule does not fit the length of the training.
+        ValueError: the schedule does not fit the length of the training, or a value of optimiser or schedule is wrong.
     """
     module = AnomalyAutoencoder(
         build_network(cfg),
@@ -37,6 +37,10 @@ def build_module(cfg: DictConfig, score: Score) -> AnomalyAutoencoder:
         raise ValueError(
             f"the scheduler {cfg.scheduler._target_.rpartition('.')[2]} has a phase without a step if "
             f"trainer.max_steps is {cfg.trainer.max_steps}; change trainer.max_steps by one, or use scheduler=constant"
+        ) from error
+    except TypeError as error:
+        raise ValueError(
+            f"optimizer or scheduler cannot be made ({error}); see conf/optimizer and conf/scheduler"
         ) from error
     return module
 

@@ -49,6 +49,8 @@ def state(run_dir: Path, cfg: DictConfig, data: Identity) -> State:
         ValueError: the folder belongs to a run with another configuration or other images, or to no run at all.
     """
     # Hidden files are the lock, and drafts that a killed process left, see fae.machine.atomic.
+    if run_dir.is_file():
+        raise ValueError(f"run_dir (={run_dir}) is a file; name a folder")
     begun = [p.name for p in run_dir.iterdir() if not p.name.startswith(".")] if run_dir.exists() else []
     if set(begun) <= {ORIGIN}:
         return State.NEW

@@ -17,14 +17,17 @@ from fae.tracking.logger import ResumableWandbLogger
 log = logging.getLogger(__name__)
 
 _TIMEOUT_S = 3
+_MODES = ("online", "offline", "shared", "disabled")
 
 
 def safe_mode(mode: str) -> str:
     """Return the W&B mode to use: "online" is kept only if there is a key and the server answers.
 
     Raises:
-        ValueError: "online" is asked for and there is no key.
+        ValueError: the mode is unknown, or "online" is asked for and there is no key.
     """
+    if mode not in _MODES:
+        raise ValueError(f"logger.mode (={mode}) must be {', '.join(_MODES[:-1])} or {_MODES[-1]}; see WANDB_MODE")
     if mode != "online":
         return mode
     if not has_key():

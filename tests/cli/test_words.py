@@ -28,7 +28,7 @@ def test_a_printed_command_can_be_pasted(name: str) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(NAMES.filter(lambda name: name not in ("null", "???") and name[0] not in "\"'" and "${" not in name))
+@given(NAMES.filter(lambda name: name not in ("null", "???") and name[0] not in "\"'~" and "${" not in name))
 def test_a_text_is_what_was_typed(name: str) -> None:
     assert read(as_typed([f"data.root={name}"])[0]) == name
 
@@ -64,3 +64,11 @@ def test_commas_separate_texts_in_a_multirun_alone() -> None:
         assert as_typed(words) == words
     for flag in ("--multirun", "--multi", "hydra.mode=MULTIRUN"):
         assert as_typed([flag, "data.root=a,2"]) == [flag, 'data.root=a,"2"']
+
+
+def test_what_the_shell_leaves_is_refused() -> None:
+    """Without it `run_dir=~/a` would make a folder of the name ~."""
+    for word in ("data.root=~", "run_dir=~/a"):
+        with pytest.raises(ValueError, match=rf'write {word.split("=")[0]}="\$HOME'):
+            as_typed([word])
+    assert as_typed(['run_dir="~/a"', "data.root=~a", "~logger"]) == ['run_dir="~/a"', 'data.root="~a"', "~logger"]

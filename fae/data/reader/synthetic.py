@@ -11,6 +11,7 @@ from PIL import Image
 from fae.data.defect import DEFECTS
 from fae.data.index import GOOD, Index, layout
 from fae.data.texture import TEXTURES, photograph
+from fae.machine.cache import cache_folder
 
 VERSION = 1  # version of the drawn images; if a single pixel changes, the version must change, too
 SIZE = 512
@@ -39,6 +40,7 @@ def synthetic(
 
     Raises:
         ValueError: the category has no synthetic twin, or `root` is not given.
+        OSError: the folder cannot be written.
     """
     if category not in TEXTURES:
         raise ValueError(
@@ -85,8 +87,8 @@ def draw(
 
 def _write(folder: Path, category: str, seed: int, size: int, counts: dict[str, int]) -> None:
     """Draw the whole data set into a draft folder beside its final place, then move the folder there at once."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{category}-", dir=folder.parent))
+    beside = cache_folder(folder.parent.parent, folder.parent.name)
+    draft = Path(tempfile.mkdtemp(prefix=f".{category}-", dir=beside))
     try:
         for split, count in counts.items():
             (draft / split).mkdir(parents=True)
