@@ -463,4 +463,4 @@ def test_bare_command_composes_at_full_size() -> None:
     cfg = compose_train()
     assert cfg.model.width == 64
     assert cfg.data.image_size == 512
-    assert cfg.data.source._target_ == "fae.data.reader.auto.auto"
+    assert cfg.data.source._target_ == "fae.data.auto.auto"

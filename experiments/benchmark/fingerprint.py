@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fae.data.folder import folder
 from fae.data.module import DataModule
-from fae.data.reader.folder import folder
 
 PARTS = (
     *("fae.data.decoded.of_pixels", "fae.data.decoded.state_of", "fae.data.memo.Memo.recall"),

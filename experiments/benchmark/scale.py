@@ -142,7 +142,7 @@ def _on(cfg: DictConfig, root: Path, steps: int) -> DictConfig:
     cfg = copy.deepcopy(cfg)
     OmegaConf.set_struct(cfg, False)
     cfg.run_dir, cfg.cache_dir, cfg.pictures = str(root / "run"), str(root / "cache"), 0
-    cfg.data.source = {"_target_": "fae.data.reader.folder.folder", "_partial_": True}
+    cfg.data.source = {"_target_": "fae.data.folder.folder", "_partial_": True}
     cfg.data.root, cfg.data.image_size = str(root), 128
     cfg.trainer.max_steps = cfg.trainer.val_check_interval = steps
     cfg.trainer.enable_progress_bar = False

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from fae.cli import command as cli
 from fae.cli.check import nearest
 from fae.data.compare import Compared, compare
-from fae.data.reader.mvtec import expected
+from fae.data.mvtec import expected
 from fae.image import images_in, read_image, read_mask
 
 INCOMPLETE = 3

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from fae.cli.check import nearest
 from fae.data.index import Index, Sample, Source
-from fae.data.reader.counts import PARTS, Official, counts
+from fae.data.public.counts import PARTS, Official, counts
 from fae.image import read_image
 
 _SHOWN = [part for part in PARTS if part != "normal"]
@@ -23,7 +23,7 @@ class Compared(NamedTuple):
 
     name: str
     found: dict[str, int]
-    """The number of images of each part, see `fae.data.reader.counts`; empty if the reader fails."""
+    """The number of images of each part, see `fae.data.public.counts`; empty if the reader fails."""
     official: Official
     notes: tuple[str, ...] = ()
     """What the reader says of the files."""

@@ -17,8 +17,8 @@ from tqdm import tqdm
 from fae.cli import command as cli
 from fae.cli.check import nearest
 from fae.data.check import public
-from fae.data.reader.counts import counts
-from fae.data.reader.mvtec import expected
+from fae.data.mvtec import expected
+from fae.data.public.counts import counts
 from fae.machine.lock import locked
 
 _CHUNK = 1 << 16

@@ -53,6 +53,11 @@ class PixelMask:
     above: float | None = None
     """The layout's own border between background and defect, see `outline`; None lets the values decide."""
 
+    @property
+    def name(self) -> str:
+        """The names of the files, without their folders."""
+        return ", ".join(path.name for path in self.files)
+
     def outline(self, above: float | None = None) -> Outline:
         """Decode the files, and join what they outline.
 

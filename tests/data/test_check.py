@@ -6,7 +6,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from fae.data.check import INCOMPLETE, check, check_category
-from fae.data.reader.mvtec import expected
+from fae.data.mvtec import expected
 from fae.report.paper import paper
 from tests.conftest import compose_command
 from tests.processes import Forked

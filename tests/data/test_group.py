@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from fae.cli.words import as_typed
+from fae.data.folder import folder
 from fae.data.group import grouped
 from fae.data.hold_out import HoldOut
 from fae.data.index import Sample
-from fae.data.reader.folder import folder
 from fae.data.twins import perceptual_hash, twins
 from fae.train import train
 from tests.conftest import SHORT, compose_tiny

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from fae.data.reader.auto import auto
-from fae.data.reader.folder import folder
-from fae.data.reader.mvtec import mvtec
+from fae.data.auto import auto
+from fae.data.folder import folder
+from fae.data.mvtec import mvtec
 
 
 def test_layout(tiny: Path) -> None:
@@ -24,7 +24,7 @@ def test_masks_are_matched_by_name_not_by_position(tiny: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no mask for .*square/000.png: expected .*000_mask.png"):
         folder(str(tiny), "generic")
     (truth / "zzz.png").rename(truth / "000.PNG")
-    assert folder(str(tiny), "generic").test[4].mask_files == (truth / "000.PNG",)
+    assert folder(str(tiny), "generic").test[4].mask.name == "000.PNG"
 
 
 def test_without_ground_truth_image_metrics_only(tiny: Path) -> None:

@@ -13,9 +13,9 @@ import torch
 from hydra.utils import instantiate
 from PIL import Image
 
+from fae.data.folder import folder
 from fae.data.module import DataModule
 from fae.data.prepare import Raw
-from fae.data.reader.folder import folder
 from fae.types import Batch, Images
 from tests.conftest import compose_train
 

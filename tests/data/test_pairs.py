@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fae.data.folder import folder
 from fae.data.pairs import masks_of
-from fae.data.reader.folder import folder
 from fae.image import all_images_in
 
 

@@ -8,8 +8,8 @@ import torch
 
 from fae.data.defect import DEFECTS
 from fae.data.fit import fit, fit_mask
-from fae.data.reader.folder import folder
-from fae.data.reader.synthetic import TEST_EACH, TEST_GOOD, VERSION, draw, synthetic
+from fae.data.folder import folder
+from fae.data.synthetic import TEST_EACH, TEST_GOOD, VERSION, draw, synthetic
 from fae.data.texture import TEXTURES, photograph
 from fae.image import read_image
 from fae.metric.auroc import auroc

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from experiments.leakage import finder, tables
-from fae.data.reader.table import table
+from fae.data.table import table
 
 
 @pytest.fixture

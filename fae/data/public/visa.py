@@ -2,7 +2,7 @@ import csv
 
 from fae.data.index import Index, Sample
 from fae.data.left_out import LeftOut
-from fae.data.reader.official import category_folder, finished, images, listed, outlined, table
+from fae.data.public.official import category_folder, finished, images, listed, outlined, table
 from fae.image import listing
 
 TYPE = "anomaly"

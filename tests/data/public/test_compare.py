@@ -6,9 +6,9 @@ from PIL import Image
 
 from fae.data.check import INCOMPLETE, check
 from fae.data.compare import Compared
-from fae.data.reader.counts import counts
+from fae.data.public.counts import counts
 from tests.conftest import compose_command
-from tests.data.reader.layouts import WRITERS
+from tests.data.public.layouts import WRITERS
 from tests.processes import Forked
 
 TOTALS = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fae.data.index import Index, Sample
 from fae.data.left_out import LeftOut
-from fae.data.reader.official import category_folder, finished, images, normal, outlined, validated
+from fae.data.public.official import category_folder, finished, images, normal, outlined, validated
 from fae.image import RegionMask, Saturation, images_in, listing
 
 TYPES = ("logical_anomalies", "structural_anomalies")

@@ -13,7 +13,7 @@ from PIL import Image
 from fae.cli.words import as_typed
 from fae.data.index import Index
 from fae.data.module import DataModule
-from fae.data.reader.table import table
+from fae.data.table import table
 from fae.image import CocoMask, LabelmeMask, PixelMask
 from fae.machine.extra import MissingExtraError
 from tests.conftest import compose_command

@@ -1,8 +1,8 @@
 from pathlib import Path
 
 from fae.data.index import Index
-from fae.data.reader.mvtec import mvtec
-from fae.data.reader.synthetic import synthetic
+from fae.data.mvtec import mvtec
+from fae.data.synthetic import synthetic
 
 
 def auto(root: str | None, category: str, default_root: str, cache_dir: str, seed: int = 0) -> Index:

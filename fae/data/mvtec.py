@@ -2,7 +2,7 @@ import csv
 from importlib.resources import files
 
 from fae.data.index import Index, layout
-from fae.data.reader.official import category_folder
+from fae.data.public.official import category_folder
 
 
 def mvtec(root: str | None, category: str) -> Index:
@@ -27,7 +27,7 @@ def expected() -> dict[str, dict[str, int]]:
         the number of images in each folder of each category; the categories have the paper's order.
     """
     counts: dict[str, dict[str, int]] = {}
-    with (files("fae.data.reader") / "mvtec.csv").open(encoding="utf-8") as file:
+    with (files("fae.data") / "mvtec.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(line for line in file if not line.startswith("#")):
             counts.setdefault(row["category"], {})[row["folder"]] = int(row["images"])
     return counts

@@ -20,7 +20,7 @@ def counts(dataset: str) -> dict[str, Official]:
         the counts of each category, in the order of the file; empty for an unknown data set.
     """
     found: dict[str, Official] = {}
-    with (files("fae.data.reader") / "counts.csv").open(encoding="utf-8") as file:
+    with (files("fae.data.public") / "counts.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(line for line in file if not line.startswith("#")):
             if row["dataset"] == dataset:
                 fields = [(part, row[part]) for part in PARTS]

@@ -16,7 +16,7 @@ from fae.evaluation.saturated import saturated
 from fae.image import RegionMask
 from fae.metric.aupro import LIMITS
 from tests.conftest import compose_train
-from tests.data.reader.layouts import WRITERS, image, mask
+from tests.data.public.layouts import WRITERS, image, mask
 
 Read = Callable[..., Index]
 
@@ -268,7 +268,8 @@ def test_every_reader_is_configured_alike(choice: str) -> None:
     for key in ("data.category", "category.name"):
         cfg = compose_train(f"data={choice}", *words, f"{key}='01'")
         check_leaves(cfg)
-        assert cfg.data.source._target_ == f"fae.data.reader.{choice}.{choice}"
+        own = choice in ("auto", "folder", "mvtec", "synthetic", "table")
+        assert cfg.data.source._target_ == f"fae.data.{'' if own else 'public.'}{choice}.{choice}"
         assert (cfg.data.category, cfg.data.root) == ("01", "somewhere")
 
 

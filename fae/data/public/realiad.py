@@ -4,7 +4,7 @@ from typing import Any
 
 from fae.data.index import Index, Sample
 from fae.data.left_out import LeftOut
-from fae.data.reader.official import category_folder, finished, listed, outlined, root_folder, table
+from fae.data.public.official import category_folder, finished, listed, outlined, root_folder, table
 
 
 def realiad(root: str | None, category: str, images: str = "realiad_1024", split: str = "realiad_jsons") -> Index:

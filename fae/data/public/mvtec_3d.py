@@ -1,6 +1,6 @@
 from fae.data.index import GOOD, Index
 from fae.data.left_out import LeftOut
-from fae.data.reader.official import category_folder, finished, images, normal, outlined, validated
+from fae.data.public.official import category_folder, finished, images, normal, outlined, validated
 from fae.image import listing
 
 

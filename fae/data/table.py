@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fae.data.index import GOOD, LEAST, Index, Sample
-from fae.data.reader.rows import SUFFIXES, Row, read_rows, some
+from fae.data.rows import SUFFIXES, Row, read_rows, some
 from fae.image import Mask, PixelMask, mask_of_shapes
 
 _SPLITS = ("train", "test")

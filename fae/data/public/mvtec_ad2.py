@@ -1,6 +1,6 @@
 from fae.data.index import Index
 from fae.data.left_out import LeftOut
-from fae.data.reader.official import category_folder, defective, finished, normal, validated
+from fae.data.public.official import category_folder, defective, finished, normal, validated
 from fae.image import listing
 
 

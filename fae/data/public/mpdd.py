@@ -1,5 +1,5 @@
 from fae.data.index import Index, layout
-from fae.data.reader.official import category_folder
+from fae.data.public.official import category_folder
 
 
 def mpdd(root: str | None, category: str) -> Index:

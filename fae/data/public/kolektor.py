@@ -2,7 +2,7 @@ from pathlib import Path
 
 from fae.data.index import Index, Sample
 from fae.data.left_out import LeftOut
-from fae.data.reader.official import category_folder, finished, images, outlined, unwrapped
+from fae.data.public.official import category_folder, finished, images, outlined, unwrapped
 from fae.image import listing, read_mask
 
 TYPE = "defect"
