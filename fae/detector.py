@@ -202,7 +202,7 @@ def load(
         state["colour_limit"],
         digest(path),
         size,
-        ReadImage(cfg.data.bit_depth, cfg.data.pages),
+        ReadImage(cfg.data.get("bit_depth"), cfg.data.get("pages")),  # older runs have no such keys
     )
 
 

@@ -345,6 +345,19 @@ def test_a_run_of_another_version_is_refused_with_the_commit_that_reads_it(run_d
             load(run_dir)
 
 
+def test_a_run_from_before_a_key_was_there_is_read_on(run_dir: Path, tiny: Path) -> None:
+    before = evaluate(compose_evaluate(f"run_dir={run_dir}"))
+    image = next((tiny / "test/square").iterdir())
+    score = load(run_dir)(image).score
+    config = OmegaConf.load(run_dir / "config.yaml")
+    for key in ("bit_depth", "pages", "group", "twins"):
+        del config.data[key]
+    OmegaConf.save(config, run_dir / "config.yaml")
+    after = evaluate(compose_evaluate(f"run_dir={run_dir}", "name=again"))
+    assert after["image_auroc"] == before["image_auroc"]
+    assert load(run_dir)(image).score == score
+
+
 def test_nan_in_a_map_names_the_image(run_dir: Path) -> None:
     evaluate(compose_evaluate(f"run_dir={run_dir}"))
     (path,) = (run_dir / "evaluation").glob("levels-*.npz")

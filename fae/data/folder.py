@@ -1,7 +1,13 @@
 from pathlib import Path
 
+from fae.data.hint import hint
 from fae.data.index import LEAST, Index, Sample, layout, there
 from fae.data.left_out import LeftOut
+
+_OTHERWISE = (
+    "Name the folder that holds them itself, or move them to train/good; for a folder of categories use data=mvtec "
+    "category=NAME, and for any other layout list the images in a table, data=table"
+)
 
 
 def folder(root: str | None, category: str) -> Index:
@@ -26,8 +32,8 @@ def folder(root: str | None, category: str) -> Index:
     normal = tuple(Sample(path) for path in left_out.images(base))
     if len(normal) < LEAST:
         raise ValueError(
-            f"data.root (={root}) holds {there(base)}; at least {LEAST} normal images are needed. Name the folder that "
-            "holds them itself, or move them to train/good; for a folder of categories use data=mvtec category=NAME"
+            f"data.root (={root}) holds {there(base)}; at least {LEAST} normal images are needed"
+            f"{hint(base) or f'. {_OTHERWISE}'}"
         )
     note = f"{base} holds only normal images (no train/good): the run trains and can be used, but has no metrics"
     rest = left_out.note()

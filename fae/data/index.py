@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
+from fae.data.hint import hint
 from fae.data.left_out import LeftOut, examples
-from fae.data.pairs import masks_of
+from fae.data.pairs import WITHOUT, masks_of
 from fae.image import Mask, PixelMask, listing
 
 GOOD = "good"
@@ -75,19 +76,19 @@ def layout(folder: Path, dataset: str, above: float | None = None) -> Index:
     if not train.is_dir():
         raise FileNotFoundError(
             f"no folder {train}: the MVTec AD layout keeps normal training images in train/good, but {folder} holds "
-            f"{there(folder)}; see data.root"
+            f"{there(folder)}{hint(folder) or '; see data.root'}"
         )
     left_out = LeftOut(folder)
     left_out.around(listing(folder), ("train", "test", "ground_truth"))
     left_out.around(listing(train.parent), (GOOD,))
     normal = tuple(Sample(path) for path in left_out.images(train))
-    check_training_images(len(normal), train)
+    check_training_images(len(normal), train, hint(folder))
     notes, test = [], []
     types = _types(tests, left_out)
     for kind in types:
         images = left_out.images(kind, beside=not truth.is_dir())
         outlined = truth.is_dir() and kind.name != GOOD
-        found = masks_of(images, truth / kind.name) if outlined else []
+        found = masks_of(images, truth / kind.name, WITHOUT + hint(folder)) if outlined else []
         masks: list[PixelMask | None] = [PixelMask((path,), above) for path in found]
         test += [Sample(path, kind.name, mask) for path, mask in zip_longest(images, masks)]
     if truth.is_dir():
@@ -95,7 +96,7 @@ def layout(folder: Path, dataset: str, above: float | None = None) -> Index:
     if alike := [kind for kind in types if _resembles_good(kind.name)]:
         notes.append(f"{examples(alike)} count as defects, because normal test images lie in test/{GOOD} alone")
     if not test:
-        notes.append(f"no test images below {tests}: the run trains, but has no metrics")
+        notes.append(f"no test images below {tests}: the run trains, but has no metrics{hint(folder)}")
     elif not truth.is_dir():
         notes.append(f"no folder {truth}: the run has image metrics, but no pixel metrics")
     if (rest := left_out.note()) is not None:
@@ -124,8 +125,8 @@ def there(folder: Path) -> str:
     return " and ".join(parts) or "nothing"
 
 
-def check_training_images(count: int, folder: Path) -> None:
-    """Check that a split into training and validation is possible.
+def check_training_images(count: int, folder: Path, remedy: str = "") -> None:
+    """Check that a split into training and validation is possible; `remedy` is the end of the message.
 
     Raises:
         ValueError: there are fewer than three images.
@@ -133,4 +134,5 @@ def check_training_images(count: int, folder: Path) -> None:
     if count < LEAST:
         raise ValueError(
             f"{folder} holds {there(folder)}; at least {LEAST} normal images are needed: one to train, two to validate"
+            f"{remedy}"
         )

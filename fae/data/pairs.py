@@ -7,10 +7,10 @@ from pathlib import Path
 from fae.data.left_out import examples
 from fae.image import images_in
 
-_WITHOUT = "remove the whole ground_truth folder to get image metrics only"
+WITHOUT = "remove the whole ground_truth folder to get image metrics only"
 
 
-def masks_of(images: Sequence[Path], folder: Path, otherwise: str = _WITHOUT) -> list[Path]:
+def masks_of(images: Sequence[Path], folder: Path, otherwise: str = WITHOUT) -> list[Path]:
     """Find the mask of each image by its name: `<name>_mask`, or `<name>`, with any suffix.
 
     A name with the same case comes before another one, and of masks with one name that with the image's suffix is

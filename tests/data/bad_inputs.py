@@ -204,6 +204,13 @@ LAYOUTS = [
         lambda: several("e/bottle/train/good/0.png", "e/cable/train/good/0.png"),
     ),
     Row(
+        "a category of BTAD as `data=folder`",
+        "data.root=btad/01",
+        "no folder btad/01/train/good: … it looks like what data=btad reads: data.root=btad category=generic "
+        "category.name=01, see docs/data.md",
+        lambda: several("btad/01/train/ok/0.png", "btad/01/test/ko/0.png"),
+    ),
+    Row(
         "a folder of your own as `data=mvtec`",
         "data=mvtec data.root=d category=wood",
         "category 'wood' is no folder below data.root (=d), which holds: ground_truth, test, train; … for a folder of "

@@ -10,6 +10,8 @@ from hydra.utils import instantiate
 
 from fae.cli.check import check_leaves
 from fae.cli.schema import conf_dir
+from fae.data.folder import folder
+from fae.data.hint import hint
 from fae.data.index import Index
 from fae.data.module import DataModule
 from fae.evaluation.saturated import saturated
@@ -289,3 +291,23 @@ def test_masks_of_another_suffix(tmp_path: Path) -> None:
         read()
     (tmp_path / "set/01/ground_truth/ko/0000.png").unlink()
     assert read().test[1].mask_files[0].suffix == ".gif"
+
+
+@pytest.mark.parametrize("name", sorted(WRITERS.keys() - {"mpdd"}))  # which has the layout of MVTec AD
+def test_a_published_layout_is_recognised_by_the_reader_of_folders(name: str, tmp_path: Path) -> None:
+    """Who takes data=folder for such a set is told the key, in an error or in a note."""
+    reading(name, tmp_path)
+    key, category = name.partition(":")[0], WRITERS[name][1]
+    root = tmp_path / "set"
+    places = (root,) if key == "realiad" else (root, root / category)
+    for place in places:
+        try:
+            said = " ".join(folder(str(place), "generic").notes)
+        except (ValueError, FileNotFoundError) as error:
+            said = str(error)
+        assert f"it looks like what data={key} reads: data.root={root}" in said
+        assert f"category.name={category if place.name == category else 'NAME'}," in said
+
+
+def test_an_own_layout_is_taken_for_none(tiny: Path) -> None:
+    assert hint(tiny) == hint(tiny / "train") == ""
