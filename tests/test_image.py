@@ -1,3 +1,5 @@
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -90,6 +92,20 @@ def test_several_pages_are_refused_or_the_first_is_read(rgb: np.ndarray, tmp_pat
     assert np.array_equal(first.rgb, rgb)
     with pytest.raises(ValueError, match="mask .*stack.tif has 2 pages"):
         read_mask(path)
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_exif_turns_colours_of_16_bits(turn: int, rgb: np.ndarray, tmp_path: Path) -> None:
+    """As it turns the same image of 8 bits; the PNG file gets its EXIF data by hand, because OpenCV writes none."""
+    exif = Image.Exif()
+    exif[0x112] = turn
+    Image.fromarray(rgb).save(tmp_path / "a.png", exif=exif)
+    cv2.imwrite(str(tmp_path / "deep.png"), rgb[..., ::-1].astype(np.uint16) * 257)
+    content, chunk = (tmp_path / "deep.png").read_bytes(), b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0")
+    end = content.index(b"IDAT") - 4  # the chunk stands before the pixels
+    added = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (tmp_path / "deep.png").write_bytes(content[:end] + added + content[end:])
+    assert np.array_equal(read_image(tmp_path / "deep.png"), read_image(tmp_path / "a.png"))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif"])

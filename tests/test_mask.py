@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -125,3 +126,14 @@ def test_several_files_of_one_image_are_joined(tmp_path: Path) -> None:
         PixelMask((left, small)).outline()
     assert np.array_equal(PixelMask((faint,), above=0).outline().defect, DEFECT)
     assert not PixelMask((faint,), above=0).outline(0.5).defect.any()  # the user's border comes first
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("high", [1, 9, 65535])
+def test_colours_of_16_bits_keep_small_values(high: int, suffix: str, tmp_path: Path) -> None:
+    """Pillow would cut 1 of 65535 to 0, and an empty mask is a wrong number."""
+    path = tmp_path / f"mask{suffix}"
+    cv2.imwrite(str(path), np.repeat(np.where(DEFECT, high, 0).astype(np.uint16)[..., None], 3, axis=2))
+    found = outline(path)
+    assert np.array_equal(found.defect, DEFECT)
+    assert found.scaled == (high < 65535)

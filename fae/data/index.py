@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 
 from fae.data.hint import hint
@@ -82,21 +81,23 @@ def layout(folder: Path, dataset: str, above: float | None = None) -> Index:
     left_out.around(listing(folder), ("train", "test", "ground_truth"))
     left_out.around(listing(train.parent), (GOOD,))
     normal = tuple(Sample(path) for path in left_out.images(train))
-    check_training_images(len(normal), train, hint(folder))
+    known = hint(folder)
+    check_training_images(len(normal), train, known)
     notes, test = [], []
     types = _types(tests, left_out)
     for kind in types:
         images = left_out.images(kind, beside=not truth.is_dir())
         outlined = truth.is_dir() and kind.name != GOOD
-        found = masks_of(images, truth / kind.name, WITHOUT + hint(folder)) if outlined else []
-        masks: list[PixelMask | None] = [PixelMask((path,), above) for path in found]
-        test += [Sample(path, kind.name, mask) for path, mask in zip_longest(images, masks)]
+        masks: list[PixelMask | None] = [None] * len(images)
+        if outlined:
+            masks = [PixelMask((path,), above) for path in masks_of(images, truth / kind.name, WITHOUT + known)]
+        test += [Sample(path, kind.name, mask) for path, mask in zip(images, masks, strict=True)]
     if truth.is_dir():
         left_out.around(listing(truth), [kind.name for kind in types if kind.name != GOOD])
     if alike := [kind for kind in types if _resembles_good(kind.name)]:
         notes.append(f"{examples(alike)} count as defects, because normal test images lie in test/{GOOD} alone")
     if not test:
-        notes.append(f"no test images below {tests}: the run trains, but has no metrics{hint(folder)}")
+        notes.append(f"no test images below {tests}: the run trains, but has no metrics{known}")
     elif not truth.is_dir():
         notes.append(f"no folder {truth}: the run has image metrics, but no pixel metrics")
     if (rest := left_out.note()) is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fae.image.opened import FULL_16, opened
+from fae.image.opened import FULL_16, deep_rgb, opened
 
 _HALF = 0.5
 _NOISE = 0.1  # of full scale: a lossy file's black and white are not exact
@@ -121,7 +121,10 @@ def outline(path: Path, above: float | None = None) -> Outline:
         raise ValueError(
             f"mask {path} has {file.pages} pages, but a mask is one page; save the one that is meant alone"
         )
-    values, full = _values(file.image)
+    if file.deep and file.image.mode == "RGB":
+        values, full = deep_rgb(path, file.turn).max(axis=2), float(FULL_16)
+    else:
+        values, full = _values(file.image)
     found = np.unique(values)
     largest = found[-1] if found.size else 0
     noise = _NOISE * full if lossy else 0

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -63,6 +64,24 @@ def opened(path: Path) -> Opened:
         turn = _turn(image)
         upright = image if turn is None else image.transpose(turn)
         return Opened(upright, asked is not None, pages, image.format in _LOSSY, deep, asked)
+
+
+def deep_rgb(path: Path, turn: Image.Transpose | None) -> NDArray[np.uint16]:
+    """Decode a file of 16-bit colours to `(H, W, 3)` with all of its bits: Pillow cuts them to 8, OpenCV does not.
+
+    Args:
+        path: path of the file.
+        turn: turn that EXIF data ask for.
+
+    Raises:
+        ValueError: OpenCV cannot decode the file.
+    """
+    bgr = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    if bgr is None or bgr.dtype != np.uint16:
+        raise ValueError(f"{path} holds colours of 16 bits that cannot be read; save it with 8 bits")
+    rgb = [bgr[..., channel] for channel in (2, 1, 0)] if bgr.ndim == 3 else [bgr] * 3
+    turned = [one if turn is None else Image.fromarray(one).transpose(turn) for one in rgb]
+    return np.stack([np.asarray(one) for one in turned], axis=2)
 
 
 def is_turned(path: Path) -> bool:

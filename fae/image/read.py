@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from fae.image.opened import FULL_16, Array, Opened, opened
+from fae.image.opened import FULL_16, Array, Opened, deep_rgb, opened
 
 FIRST = "first"
 _DEPTHS = (8, 10, 12, 14)
@@ -106,10 +104,4 @@ def _deep_values(path: Path, found: Opened) -> NDArray[np.generic] | None:
         return np.asarray(found.image)
     if not found.deep:
         return None
-    # Pillow cuts 16-bit colours to their upper 8 bits; OpenCV does not.
-    bgr = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
-    if bgr is None or bgr.dtype != np.uint16:
-        raise ValueError(f"{path} holds colours of 16 bits that cannot be read; save it with 8 bits")
-    rgb = [bgr[..., channel] for channel in (2, 1, 0)] if bgr.ndim == 3 else [bgr] * 3
-    turned = [one if found.turn is None else Image.fromarray(one).transpose(found.turn) for one in rgb]
-    return np.stack([np.asarray(one) for one in turned], axis=2)
+    return deep_rgb(path, found.turn)

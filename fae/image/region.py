@@ -29,15 +29,21 @@ class Saturation(NamedTuple):
 class RegionMask:
     """Files of pixels, each of which outlines one region of the defects of an image by one value."""
 
-    files: tuple[Path, ...]
+    outlines: tuple[Path, ...]
+    """The files, one for each region."""
     saturation: Mapping[int, Saturation] = field(hash=False)
     """The rule of each value."""
     config: Path
-    """The file that holds the rules, which messages name."""
+    """The file that holds the rules."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The outlines, and the file of the rules: who changes a rule changes the data."""
+        return (*self.outlines, self.config)
 
     def outline(self, above: float | None = None) -> Outline:
         """Join the regions, see `PixelMask.outline`; all values above 0 are defect unless a border is given."""
-        return PixelMask(self.files, above=0).outline(above)
+        return PixelMask(self.outlines, above=0).outline(above)
 
     def regions(self) -> list[tuple[NDArray[np.bool_], float]]:
         """Return `(H, W)` of each region that has pixels, and the share of it that must be found.
@@ -46,7 +52,7 @@ class RegionMask:
             ValueError: a file cannot be decoded, holds several values, or a value without a rule.
         """
         found = []
-        for path in self.files:
+        for path in self.outlines:
             values = np.asarray(opened(path).image.convert("L"))
             several = np.unique(values[values > 0]).tolist()
             if len(several) > 1 or any(value not in self.saturation for value in several):

@@ -222,7 +222,7 @@ def test_views_of_one_part_share_a_group_and_the_table_decides_what_is_normal(tm
 def test_masks_of_several_files_are_joined(tmp_path: Path) -> None:
     index = reading("loco", tmp_path)()
     (logical,) = [sample for sample in index.test if sample.defect_type == "logical_anomalies"]
-    assert [path.name for path in logical.mask_files] == ["000.png", "001.png"]
+    assert [path.name for path in logical.mask_files] == ["000.png", "001.png", "defects_config.json"]
 
 
 def test_the_regions_of_loco_saturate_by_their_rules(tmp_path: Path) -> None:
@@ -246,13 +246,7 @@ def test_the_regions_of_loco_saturate_by_their_rules(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["loco", "visa"])
 def test_a_data_module_decodes_what_a_reader_lists(name: str, tmp_path: Path) -> None:
     reading(name, tmp_path)
-    words = ("category=generic", f"category.name={WRITERS[name][1]}", "data.batch_size=2", "data.cache_dir=null")
-    cfg = compose_train(f"data={name}", *words)
-    cfg.data.root = str(tmp_path / "set")
-    check_leaves(cfg)
-    data = instantiate(cfg.data, _convert_="all")
-    assert isinstance(data, DataModule)
-    data.setup()
+    data = set_up(name, tmp_path)
     assert len(data.train.samples) + len(data.val.samples) == EXPECTED[name].train
     assert data.mask.sum(dim=(1, 2, 3)).tolist() == [0, *EXPECTED[name].pixels]
     assert data.has_mask.all()
@@ -261,6 +255,25 @@ def test_a_data_module_decodes_what_a_reader_lists(name: str, tmp_path: Path) ->
     kinds = ("", "_logical_anomalies", "_structural_anomalies")
     expected = {f"spro_{limit}{kind}": 1.0 for kind in kinds for limit in LIMITS}
     assert perfect == pytest.approx(expected if name == "loco" else {})
+
+
+def test_a_changed_rule_of_loco_makes_another_data_set(tmp_path: Path) -> None:
+    reading("loco", tmp_path)
+    before = set_up("loco", tmp_path).identity
+    config = tmp_path / "set/pushpins/defects_config.json"
+    config.write_text(config.read_text().replace("0.5", "0.6"))
+    assert set_up("loco", tmp_path).identity != before
+
+
+def set_up(name: str, tmp_path: Path) -> DataModule:
+    words = ("category=generic", f"category.name={WRITERS[name][1]}", "data.batch_size=2", "data.cache_dir=null")
+    cfg = compose_train(f"data={name}", *words)
+    cfg.data.root = str(tmp_path / "set")
+    check_leaves(cfg)
+    data = instantiate(cfg.data, _convert_="all")
+    assert isinstance(data, DataModule)
+    data.setup()
+    return data
 
 
 @pytest.mark.parametrize("choice", sorted({path.stem for path in Path(conf_dir(), "data").glob("*.yaml")} - {"module"}))
