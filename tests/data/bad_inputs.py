@@ -33,7 +33,7 @@ class Row(NamedTuple):
     begins: bool = False
     """Whether the training begins: everything that can be told before is told before."""
     rights: bool = False
-    """Whether it is bad for users whose rights are checked, which those of root are not."""
+    """Whether root must give up its rights, which make it read and write everything."""
 
 
 def typed(words: str, says: str, prepare: Callable[[], object] = lambda: None, **others: object) -> Row:
