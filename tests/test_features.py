@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 import fae
-from experiments.features import latency, table
+from experiments.features import along, latency, parts, table
 from experiments.theory import orthogonality
 from fae.cli.command import explain
 from fae.evaluate import evaluate
@@ -273,3 +273,30 @@ def test_the_table_of_runs_and_memories(features: Path, tmp_path: Path, capsys: 
     assert list(found.index) == ["lite0 filter residual_nearest", "patchcore", "without learning"]
     assert found.loc["lite0 filter residual_nearest", "image_auroc"] == pytest.approx(metrics["image_auroc"], abs=1e-3)
     assert "0.500, 0.250" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_part_of_the_rule_is_measured_as_a_run_is(
+    features: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the run's own sums its own figures come out; without head and memory there are others."""
+    metrics = json.loads((features / "metrics.json").read_text())
+    found = {}
+    own = OmegaConf.to_container(OmegaConf.load(features / "config.yaml").score.rule.sums)
+    for name, sums in (("own", own), ("part", parts.SUMS)):
+        monkeypatch.setattr(parts, "SUMS", sums)
+        parts.main([str(features), "--out", str(tmp_path / f"{name}.csv")])
+        found[name] = pd.read_csv(tmp_path / f"{name}.csv").iloc[0]
+    for measure in ("image_auroc", "pixel_auroc"):
+        assert found["own"][measure] == pytest.approx(metrics[measure], abs=1e-3)
+    assert found["part"]["pixel_auroc"] != found["own"]["pixel_auroc"]
+
+
+def test_auroc_is_drawn_against_seconds(tmp_path: Path) -> None:
+    usual = {"dataset": "folder:tire", "seed": 0, "trivial_image_auroc": 0.6, "trivial_pixel_auroc": 0.7}
+    for name, space, seconds in (("b", "lite0", 80.0), ("a", "lite0", 40.0), ("c", "pixel", 20.0)):
+        (tmp_path / name).mkdir()
+        facts = {"space": space, "steps": int(seconds), "seconds": seconds, "image_auroc": 0.9, "pixel_auroc": 0.95}
+        (tmp_path / name / "metrics.json").write_text(json.dumps(usual | facts))
+    along.main([*(str(tmp_path / name) for name in "bac"), "--out", str(tmp_path)])
+    assert pd.read_csv(tmp_path / "along.csv")["seconds"].tolist() == [40, 80, 20]
+    assert cv2.imread(str(tmp_path / "along.png")) is not None

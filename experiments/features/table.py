@@ -2,8 +2,8 @@
 
 python -m experiments.features.table RUN... --memories multirun/features --out experiments/features/results.csv
 
-Each run gives one row by its metrics.json, each evaluation of a run (RUN/evaluation/NAME.json) and each memory one by
-its JSON file. A method is named by space, objective and head, and an evaluation by its own name, too.
+Each run gives one row by its metrics.json, and each memory one by its JSON file. A method is named by space, objective
+and head.
 """
 
 import argparse
@@ -30,16 +30,12 @@ def method(found: dict[str, Any]) -> str:
     return " ".join(part for part in parts if part != "none")
 
 
-def row(found: dict[str, Any], evaluation: str = "") -> dict[str, Any]:
-    """Return what the table keeps of a run, of an evaluation with a name, or of a memory."""
+def row(found: dict[str, Any]) -> dict[str, Any]:
+    """Return what the table keeps of a run or a memory."""
     kept = {key: found.get(key) for key in (*MEASURES, *_FACTS)}
     commit, _, changed = str(kept["git_commit"]).partition("+")
     kept["git_commit"] = commit[:_SHORT] + ("+" if changed else "")
-    which = {
-        "set": found["dataset"].removeprefix("folder:"),
-        "method": f"{method(found)} {evaluation}".strip(),
-        "seed": found["seed"],
-    }
+    which = {"set": found["dataset"].removeprefix("folder:"), "method": method(found), "seed": found["seed"]}
     return which | kept
 
 
@@ -51,12 +47,9 @@ def trivial(found: dict[str, Any]) -> dict[str, Any]:
 
 def collect(runs: Sequence[Path], memories: Path | None) -> pd.DataFrame:
     """Return a row for each run and memory, and one for each set without learning."""
-    files = [run / "metrics.json" if run.is_dir() else run for run in runs]
-    files += sorted(memories.glob("*.json")) if memories else []
+    files = [run / "metrics.json" for run in runs] + (sorted(memories.glob("*.json")) if memories else [])
     found = [json.loads(path.read_text()) for path in files]
-    names = [path.stem if path.parent.name == "evaluation" else "" for path in files]
-    rows = [row(one, name) for one, name in zip(found, names, strict=True)]
-    rows += [trivial(one) for one in {one["dataset"]: one for one in found}.values()]
+    rows = [row(one) for one in found] + [trivial(one) for one in {one["dataset"]: one for one in found}.values()]
     return pd.DataFrame(rows).sort_values(["set", "method", "seed"])
 
 
@@ -71,7 +64,7 @@ def shown(table: pd.DataFrame) -> str:
 
 def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", type=Path, nargs="+", help="folders of finished runs, or files of evaluations")
+    parser.add_argument("runs", type=Path, nargs="+", help="folders of finished runs")
     parser.add_argument("--memories", type=Path, help="folder of what experiments.features.memory wrote")
     parser.add_argument("--out", type=Path, default=HERE / "results.csv")
     asked = parser.parse_args(words)
