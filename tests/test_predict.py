@@ -60,6 +60,17 @@ def test_the_detector_says_what_the_run_said_of_its_test_images(run_dir: Path) -
             assert detector(array).score == found.score
 
 
+def test_images_score_together_as_they_do_alone(run_dir: Path) -> None:
+    detector, rng = fae.load(run_dir), np.random.default_rng(0)
+    images = [textured(rng, *size) for size in ((32, 32), (40, 32), (16, 16))] + [textured(rng)[..., 0]]
+    for together, image in zip(detector.batch(images), images, strict=True):
+        alone = detector(image)
+        assert together.score == pytest.approx(alone.score, rel=1e-5)
+        np.testing.assert_allclose(together.anomaly_map, alone.anomaly_map, rtol=1e-4, atol=1e-7)
+    with pytest.raises(ValueError, match=r"images have 3 sizes"):
+        fae.load(run_dir, size="native").batch(images)
+
+
 def test_maps_are_in_the_pixels_of_the_image(run_dir: Path) -> None:
     rng = np.random.default_rng(1)
     image = textured(rng, 64, 96)
