@@ -23,6 +23,7 @@ CONFIGS = {
     "fae.preview": "train",
     "fae.evaluate": "evaluate",
     "fae.predict": "predict",
+    "fae.export": "export",
     "fae.report": "report",
     "fae.dashboard": "dashboard",
     "fae.data.check": "check",
