@@ -85,7 +85,8 @@ def write_export(folder: Path, region: np.ndarray | None = None, **image: Any) -
         "bit_depth": None,
         "pages": None,
     } | image
-    model = graph(None if facts["size"] == "native" else SIZE, bool(facts["content"]))
+    size = None if facts["size"] == "native" else (int(facts["height"]), int(facts["width"]))
+    model = graph(size, bool(facts["content"]))
     (folder / "model.onnx").write_bytes(model.SerializeToString())
     if region is not None:
         cv2.imwrite(str(folder / "roi.png"), region.astype(np.uint8) * 255)

@@ -241,7 +241,7 @@ def test_the_command_prints_a_table(export: Path, tmp_path: Path) -> None:
     found = of_fae()(picture(0))
     assert head == "file,score,anomalous,anomaly_percent,error"
     assert good.startswith(f"a.png,{found.score},{found.anomalous},")
-    assert bad.startswith("b.png,,,,b.png cannot be read as an image")
+    assert bad.startswith('b.png,,,,"b.png cannot be read as an image')
     assert result.returncode == 3
     result = subprocess.run([*command[:3], "nowhere", "a.png"], capture_output=True, text=True, check=False)
     assert result.returncode == 2
