@@ -128,6 +128,7 @@ class ExportConfig:
     verify: str | None = None
     evaluation: str | None = None
     size: str = "run"
+    precision: str = "float32"
     data: Any = MISSING
     score: Any = MISSING
     threshold: Any = MISSING

@@ -11,7 +11,8 @@ from omegaconf import DictConfig
 
 from fae.cli import command as cli
 from fae.detector import SIZES
-from fae.export.exported import differences_of, export
+from fae.export.contract import check
+from fae.export.exported import PRECISIONS, check_probes, differences_of, export
 from fae.export.metadata import FORMAT, METADATA, run_facts, sha256
 from fae.export.source import Source
 
@@ -34,6 +35,8 @@ def run(cfg: DictConfig) -> dict[str, Any]:
         raise ValueError("set one of run_dir, the run to export, and verify, the run that output was exported from")
     if cfg.size not in SIZES:
         raise ValueError(f"size (={cfg.size!r}) must be run, the size of training, or native, which leaves it open")
+    if cfg.precision not in PRECISIONS:
+        raise ValueError(f"precision (={cfg.precision!r}) must be {' or '.join(PRECISIONS)}")
     output = Path(cfg.output)
     if cfg.verify is not None:
         return verify(cfg, output)
@@ -41,11 +44,16 @@ def run(cfg: DictConfig) -> dict[str, Any]:
         source = Source(cfg, Path(cfg.run_dir))
         if cfg.size == "native" and source.damped:
             raise ValueError("size (=native) needs score.t = 0, because the average map has the run's size; set it")
+        if cfg.precision == "int8" and source.damped:
+            raise ValueError("precision (=int8) needs score.t = 0, because 8 bits move the average map; set it")
         calibration = None
         if cfg.calibration.root is not None:
             calibration = source.run.others(Path(cfg.calibration.root))
-        metadata = export(source, draft, cfg.size, calibration)
-    print(f"{_summary(metadata['contract'])}\nThe export is in {output}", flush=True)
+        metadata = export(source, draft, cfg.size, cfg.precision, calibration)
+    print(f"{_summary(metadata['contract'])}", flush=True)
+    if cfg.precision == "int8":
+        print(_cost(metadata["int8"]), flush=True)
+    print(f"The export is in {output}", flush=True)
     return metadata
 
 
@@ -71,8 +79,13 @@ def verify(cfg: DictConfig, output: Path) -> dict[str, Any]:
     if metadata["run"]["weights"] != run_facts(source)["weights"]:
         raise ValueError(f"output (={output}) was exported from other weights than verify (={cfg.verify}) has")
     threshold, content = metadata["thresholds"]["image"], metadata["image"]["content"]
-    differences = differences_of(source, output, metadata["engines"], content, threshold)
-    print(f"{_summary({name: one._asdict() for name, one in differences.items()})}\nThe export in {output} is right")
+    model = tuple((output / name).read_bytes() for name in metadata["files"])
+    differences = differences_of(source, model, metadata["engines"], content, threshold)
+    if metadata["precision"] == "float32":
+        for name, difference in differences.items():
+            check(difference, name)
+        check_probes(output, metadata)
+    print(f"{_summary({name: one.facts() for name, one in differences.items()})}\nThe export in {output} is right")
     return metadata
 
 
@@ -82,6 +95,18 @@ def _summary(contract: dict[str, dict[str, Any]]) -> str:
         f"{one['score']:.1e}, {one['flips']} other decision(s)"
         for name, one in contract.items()
     )
+
+
+def _cost(loss: dict[str, Any]) -> str:
+    """Return what 8 bits cost and gain, in two lines."""
+    auroc = (
+        f"{kind} AUROC on held-out damage {before:.4f} → {after:.4f}"
+        for kind in ("pixel", "image")
+        for before, after in [loss[f"{kind}_auroc"]]
+        if before is not None and after is not None
+    )
+    (slow, fast), (large, small) = loss["milliseconds"], loss["bytes"]
+    return f"int8: {', '.join(auroc)}\n{slow:.1f} → {fast:.1f} ms an image, {large / 1e6:.1f} → {small / 1e6:.1f} MB"
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The contract of an export: the same scores and decisions as PyTorch in float32."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fae.export.engine import Engine, Scores
 from fae.export.source import Images
+from fae_runtime import Detection
+from fae_runtime.engine import Engine, Scores
 
 TOLERANCE = 1e-4
 """The largest relative difference of a map, of a score, and of a score from its threshold."""
@@ -32,6 +33,10 @@ class Difference(NamedTuple):
     """The name of the image that differs most."""
     broken: list[str]
     """The names of the images that break the contract."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what metadata.json says of the difference."""
+        return {key: value for key, value in self._asdict().items() if key != "broken"}
 
 
 def inputs_of(image: Tensor, content: Tensor | None) -> dict[str, NDArray[Any]]:
@@ -98,6 +103,26 @@ def check(difference: Difference, engine: str) -> None:
             f"{difference.images} image(s) differ by more than {TOLERANCE:g} of the largest value of their map or of "
             f"their score, or change their decision, {', '.join(difference.broken[:3])} among them (map "
             f"{difference.map:.1e}, score {difference.score:.1e}); nothing was written"
+        )
+
+
+def check_probe(found: Detection, probe: Mapping[str, Any], engine: str) -> None:
+    """Refuse an export whose runtime gives a probe another score, decision or size of map than PyTorch.
+
+    Raises:
+        ValueError: it does; the message names the file.
+    """
+    right, size = probe["score"], (probe["height"], probe["width"])
+    highest = float(found.anomaly_map.max())
+    alike = (
+        found.anomaly_map.shape == size
+        and _relative(np.float32(found.score), np.float32(right)) <= TOLERANCE
+        and _relative(np.float32(highest), np.float32(probe["map_max"])) <= TOLERANCE
+    )
+    if not alike:
+        raise ValueError(
+            f"the light runtime does not score {probe['file']} as PyTorch does: in {engine} {found.score:.6g} instead "
+            f"of {right:.6g}, the map's maximum {highest:.6g} instead of {probe['map_max']:.6g}; nothing was written"
         )
 
 

@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import fae
-from fae.export.contract import TOLERANCE, Difference
+from fae.export.contract import TOLERANCE
 from fae.export.source import Source
 from fae.machine.provenance import git_commit
 from fae.run.folder import ORIGIN
@@ -67,7 +66,7 @@ def image_facts(source: Source, size: str) -> dict[str, Any]:
     }
 
 
-def write_readme(folder: Path, metadata: dict[str, Any], files: Sequence[str]) -> None:
+def write_readme(folder: Path, metadata: dict[str, Any]) -> None:
     """Write one page on what the folder holds and how it is used."""
     run, thresholds, image = metadata["run"], metadata["thresholds"], metadata["image"]
     limits = "; ".join(
@@ -81,6 +80,9 @@ def write_readme(folder: Path, metadata: dict[str, Any], files: Sequence[str]) -
         f"{one['score']:.1e}, {one['flips']} other decisions"
         for name, one in metadata["contract"].items()
     )
+    promise = f"every held-out and test image scores as in PyTorch in float32, up to {TOLERANCE:g}"
+    if metadata["precision"] == "int8":
+        promise = "the convolutions work in 8 bits, so that scores differ from PyTorch's"
     sides = f"{image['height']} x {image['width']}"
     if image["size"] == "native":
         sides = f"any height and width that are multiples of {image['multiple_of']}"
@@ -96,7 +98,7 @@ Use it from Python, without PyTorch (pip install the folder runtime/ of fae's re
     detector = Detector.load("THIS FOLDER")
     anomaly_map, score, anomalous, mask = detector("part.png")
 
-Or run {files[0]} in any engine. Its inputs:
+Or run {next(iter(metadata["files"]))} in {" or ".join(metadata["engines"])}. Its inputs:
   image             uint8 (B, H, W, 3), RGB, {sides} pixels
   image_threshold   float32 scalar; left out, it is the default below
   pixel_threshold   float32 scalar; left out, it is the default below
@@ -113,15 +115,10 @@ They come {thresholds["how"]}.
 From a file to the input image: {image["pixels"]}. Resize: {image["resize"]}
 (aspect: {image["aspect"]}). Another resize changes the scores.
 
-The contract: every held-out and test image scores as in PyTorch in float32, up to {TOLERANCE:g}.
+The contract: {promise}.
 {contract}
 
 probes/ holds image files as a camera writes them; metadata.json has their scores. A reader of your own that gives
 these scores reads images alike. metadata.json also has the SHA-256 digests of the files.
 """
     (folder / README).write_text(text, encoding="utf-8")
-
-
-def outcome(difference: Difference) -> dict[str, Any]:
-    """Return a difference for metadata.json."""
-    return {key: value for key, value in difference._asdict().items() if key != "broken"}

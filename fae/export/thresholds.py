@@ -9,9 +9,9 @@ import torch
 from fae.data.split import Split
 from fae.evaluation.measure import threshold_facts
 from fae.export.contract import inputs_of
-from fae.export.engine import Engine, Scores
 from fae.export.source import Source
 from fae.score.threshold import Thresholds
+from fae_runtime.engine import Engine, Scores
 
 Facts = dict[str, Any]
 
