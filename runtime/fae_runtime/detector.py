@@ -49,7 +49,7 @@ class Detector:
         self.identity = export.identity
         self.image_threshold: float | None = self.metadata["thresholds"]["image"]
         self.pixel_threshold: float | None = self.metadata["thresholds"]["pixel"]
-        self.normals: NDArray[np.float64] = np.array(self.metadata["normals"], dtype=np.float64)
+        self.normals: NDArray[np.float64] = np.sort(np.array(self.metadata["normals"], np.float64))
         self.colour_limit: float = self.metadata["colour_limit"]
         self._image: dict[str, Any] = self.metadata["image"]
         self._region, self._engine = export.region, engine

@@ -1,3 +1,4 @@
+import ast
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -253,6 +254,15 @@ def test_its_import_brings_no_engine_no_torch_and_no_pillow() -> None:
     code = f"import sys, fae_runtime; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_it_imports_numpy_opencv_and_engines_alone() -> None:
+    allowed = {"fae_runtime", "numpy", "cv2", *ENGINES} | sys.stdlib_module_names
+    for path in Path(fae_runtime.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+            assert {name.partition(".")[0] for name in names} <= allowed, path.name
 
 
 def test_its_version_follows_that_of_fae() -> None:
