@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from fae_runtime.engine import Engine, choose, start
 from fae_runtime.export import Export, read_export
-from fae_runtime.fit import Size, content_size, fit, fit_region, resized
+from fae_runtime.fit import Judged, Region, Size, content_size, fit, fit_region, resized, resized_inside
 from fae_runtime.read import Array, read_image
 
-Region = NDArray[np.bool_]
+Given = NDArray[np.bool_] | Array
+"""A region of interest of an image, `(H, W)`: values above 0 are judged."""
 
 
 class Detection(NamedTuple):
@@ -49,10 +50,10 @@ class Detector:
         self.identity = export.identity
         self.image_threshold: float | None = self.metadata["thresholds"]["image"]
         self.pixel_threshold: float | None = self.metadata["thresholds"]["pixel"]
-        self.normals: NDArray[np.float64] = np.array(self.metadata["normals"], dtype=np.float64)
+        self.normals: NDArray[np.float64] = np.sort(np.array(self.metadata["normals"], np.float64))
         self.colour_limit: float = self.metadata["colour_limit"]
         self._image: dict[str, Any] = self.metadata["image"]
-        self._region, self._engine = export.region, engine
+        self._own, self._engine = export.region, engine
 
     @classmethod
     def load(cls, folder: Path | str, engine: str | None = None, threads: int | None = None) -> "Detector":
@@ -72,47 +73,53 @@ class Detector:
         export = read_export(Path(folder))
         return cls(export, start(choose(engine, export.metadata["engines"]), export.model, threads))
 
-    def __call__(self, image: Array | Path | str, roi: Region | None = None) -> Detection:
+    def __call__(self, image: Array | Path | str, roi: Given | None = None) -> Detection:
         """Score one image.
 
         Args:
             image: path of an image file, or uint8 array `(H, W, 3)` in RGB or `(H, W)` in grey.
-            roi: bool array `(H, W)`, True where the image is judged; for exports that judge a region of each image.
+            roi: region of interest of this image, `(H, W)` uint8 or bool, for exports that judge a region of each
+                image; values above 0 are judged. None takes the export's own region, or the whole image.
 
         Raises:
-            ValueError: the file is no image, or image or region have an unsuitable shape, size or type.
+            ValueError: the file is no image, the image has an unsuitable shape, size or type, the region has another
+                size, marks no pixel or is not taken, or the map holds NaN.
         """
         pixels = self.read(image) if isinstance(image, str | Path) else image
-        (found,) = self.batch([pixels], None if roi is None else [roi])
+        (found,) = self.batch([pixels], [roi])
         return found
 
-    def batch(self, images: Sequence[Array], rois: Sequence[Region] | None = None) -> list[Detection]:
+    def batch(self, images: Sequence[Array], rois: Sequence[Given | None] | None = None) -> list[Detection]:
         """Score several images together, which is faster than one by one; the scores may differ by rounding.
 
         Args:
             images: uint8 arrays `(H, W, 3)` in RGB or `(H, W)` in grey. Their sizes may differ, unless the export
                 takes images as they are.
-            rois: a region for each image, see `__call__`.
+            rois: a region of interest for each image, or None, see `__call__`.
 
         Raises:
-            ValueError: image or region have an unsuitable shape, size or type, or a map holds NaN.
+            ValueError: as in `__call__`.
         """
         if not images:
             return []
         pixels = [_as_rgb(image) for image in images]
-        regions = self._regions(pixels, rois)
         sizes = [(one.shape[0], one.shape[1]) for one in pixels]
         targets = [self._target(size) for size in sizes]
         if len(set(targets)) > 1:
             raise ValueError(f"images have {len(set(targets))} sizes; score each size by itself")
         target, aspect = targets[0], self._image["aspect"] or "stretch"
         contents = [content_size(size, target, aspect) for size in sizes]
+        regions = [
+            self._region(roi, size, content)
+            for roi, size, content in zip(rois or [None] * len(pixels), sizes, contents, strict=True)
+        ]
         inputs: dict[str, NDArray[Any]] = {
             "image": np.stack([fit(one, target, content) for one, content in zip(pixels, contents, strict=True)])
         }
         if self._image["content"]:
-            parts = zip(sizes, contents, regions, strict=True)
-            inputs["content"] = np.stack([self._judged(target, *part) for part in parts])
+            inputs["content"] = np.zeros((len(pixels), *target), np.bool_)
+            for one, (height, width), region in zip(inputs["content"], contents, regions, strict=True):
+                one[:height, :width] = True if region is None else region.fitted
         maps, scores = self._engine(inputs)
         if np.isnan(maps).any():
             raise ValueError("the map holds NaN; export the run again, and look for NaN in its weights")
@@ -142,11 +149,9 @@ class Detector:
         return 50 * (1 + math.tanh((score - self.image_threshold) / width / 2))
 
     def _detection(
-        self, anomaly_map: NDArray[np.float32], score: float, size: Size, region: Region | None
+        self, anomaly_map: NDArray[np.float32], score: float, size: Size, region: Judged | None
     ) -> Detection:
-        anomaly_map = resized(anomaly_map, size)
-        if region is not None:
-            anomaly_map = np.where(region, anomaly_map, np.float32(0))
+        anomaly_map = resized(anomaly_map, size) if region is None else resized_inside(anomaly_map, size, region)
         return Detection(
             anomaly_map,
             score,
@@ -175,30 +180,31 @@ class Detector:
             )
         return target
 
-    def _judged(self, target: Size, size: Size, content: Size, region: Region | None) -> Region:
-        """Return the part of a fitted image that is judged: neither padding nor beyond its region."""
-        whole = np.ones(size, dtype=np.bool_) if region is None else region
-        judged = fit_region(whole, target, content)
-        return judged if self._region is None else judged & self._region
-
-    def _regions(self, pixels: Sequence[Array], rois: Sequence[Region] | None) -> Sequence[Region | None]:
-        each = self._image["roi"] == "each"
-        if rois is None:
-            if each:
-                raise ValueError("roi (=None) must be given, because this export judges a region of each image")
-            return [None] * len(pixels)
-        if not each:
+    def _region(self, given: Given | None, size: Size, content: Size) -> Judged | None:
+        """Return the region that is judged, of an image of a size that is brought to its content's size."""
+        if given is None:
+            if self._own is None:
+                return None
+            fitted: Region = self._own[: content[0], : content[1]]
+            own = fit_region(fitted, size)
+            fitted = own if self._image["size"] == "native" else fitted
+        elif self._image["roi"] != "each":
+            judged = "the whole image" if self._own is None else "its own region"
+            raise ValueError(f"roi cannot be given, because this export judges {judged}; leave it out")
+        elif given.shape != size:
             raise ValueError(
-                "roi cannot be given, because this export judges "
-                f"{'the whole image' if self._image['roi'] is None else 'its own region'}; leave it out"
+                f"roi (shape {given.shape}) must have the height and width of its image, {size[0]}×{size[1]}; draw it "
+                "on the image"
             )
-        for one, roi in zip(pixels, rois, strict=True):
-            if roi.dtype != np.bool_ or roi.shape != one.shape[:2] or not roi.any():
-                raise ValueError(
-                    f"roi (shape {roi.shape}, {roi.dtype}) must be a bool array of the image's height and width "
-                    f"{one.shape[:2]}, True for one pixel at least; use mask > 0"
-                )
-        return rois
+        else:
+            own = np.asarray(given, np.bool_)
+            fitted = fit_region(own, content)
+        if not fitted.any():
+            raise ValueError(
+                f"the region of interest marks no pixel of an image of {size[0]}×{size[1]} pixels; values above 0 are "
+                "judged, so mark some"
+            )
+        return Judged(own, fitted)
 
 
 def _as_rgb(image: Array) -> Array:

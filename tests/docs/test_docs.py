@@ -30,7 +30,7 @@ CONFIGS = {
     "fae.data.download": "download",
     "experiments.benchmark": "benchmark",
 }
-COMMAND = re.compile(r"^(?:\w+=\S+ )*(?:\.venv/bin/)?python -m ((?:fae|experiments\.benchmark)[\w.]*)(.*)$")
+COMMAND = re.compile(r"^(?:\w+=\S+ )*(?:\.venv/bin/)?python -m ((?:fae\b|experiments\.benchmark)[\w.]*)(.*)$")
 WORD = re.compile(r"~[a-z]\w*(\.\w+)*|\+?[a-z][\w/@.]*=[^=\s…]+")
 NO_WORDS = {"objective=amplifi", "key=value"}  # what the text says of words as such
 SPOKEN_OF = (

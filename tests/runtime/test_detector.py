@@ -1,3 +1,4 @@
+import ast
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -70,13 +71,18 @@ def test_images_that_were_not_resized_have_one_size(tmp_path: Path) -> None:
         detector(picture(0))
 
 
-def test_one_region_of_all_images(tmp_path: Path) -> None:
+@pytest.mark.parametrize("aspect", ["stretch", "pad"])
+def test_one_region_of_all_images(aspect: str, tmp_path: Path) -> None:
+    """The map is 0 outside, also in an image of another size, and its border is not lowered by that."""
     roi = np.zeros(SIZE, np.bool_)
     roi[5:15, 4:20] = True
-    detector = Detector.load(write_export(tmp_path / "e", roi))
+    detector = Detector.load(write_export(tmp_path / "e", roi, aspect=aspect))
     anomaly_map, score, *_ = detector(picture(0, *SIZE))
     assert score == anomaly_map[roi].max() > 0
     assert not anomaly_map[~roi].any()
+    red = np.full((2 * SIZE[0], 2 * SIZE[1], 3), (255, 0, 0), np.uint8)
+    large = np.kron(roi, np.ones((2, 2), np.bool_))
+    np.testing.assert_allclose(detector(red).anomaly_map, large, rtol=1e-6)
     with pytest.raises(ValueError, match="roi cannot be given, because this export judges its own region"):
         detector(picture(0, *SIZE), roi)
 
@@ -86,16 +92,16 @@ def test_a_region_of_each_image(aspect: str, tmp_path: Path) -> None:
     detector = Detector.load(write_export(tmp_path / "e", roi="each", aspect=aspect))
     roi = np.zeros((40, 50), np.bool_)
     roi[11:29, 7:40] = True
-    (found, other) = detector.batch([picture(0), picture(0)], [roi, ~roi])
+    found, other, whole = detector.batch([picture(0)] * 3, [roi, ~roi, None])
     assert not found.anomaly_map[~roi].any()
     assert found.anomaly_map[roi].any()
-    whole = of_fae(aspect)(picture(0))
     assert max(found.score, other.score) == whole.score > min(found.score, other.score)
-    with pytest.raises(ValueError, match=r"roi \(=None\) must be given"):
-        detector(picture(0))
-    for wrong in (roi[:-1], roi.astype(np.uint8), np.zeros_like(roi)):
-        with pytest.raises(ValueError, match=r"roi \(shape .* must be a bool array of the image's height and width"):
-            detector(picture(0), wrong)
+    assert np.array_equal(whole.anomaly_map, of_fae(aspect)(picture(0)).anomaly_map)
+    assert np.array_equal(detector(picture(0), roi.astype(np.uint8) * 255).anomaly_map, found.anomaly_map)
+    with pytest.raises(ValueError, match=r"roi \(shape \(39, 50\)\) must have the height and width of its image"):
+        detector(picture(0), roi[:-1])
+    with pytest.raises(ValueError, match="marks no pixel of an image of 40×50 pixels; values above 0 are judged"):
+        detector(picture(0), np.zeros_like(roi))
 
 
 def test_a_region_is_given_to_no_export_without_one(export: Path) -> None:
@@ -253,6 +259,15 @@ def test_its_import_brings_no_engine_no_torch_and_no_pillow() -> None:
     code = f"import sys, fae_runtime; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_it_imports_numpy_opencv_and_engines_alone() -> None:
+    allowed = {"fae_runtime", "numpy", "cv2", *ENGINES} | sys.stdlib_module_names
+    for path in Path(fae_runtime.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+            assert {name.partition(".")[0] for name in names} <= allowed, path.name
 
 
 def test_its_version_follows_that_of_fae() -> None:
