@@ -36,7 +36,7 @@ NO_WORDS = {"objective=amplifi", "key=value"}  # what the text says of words as 
 SPOKEN_OF = (
     ("train", ("category=generic",)),
     ("train", ("corruption=elastic",)),
-    *((config, ()) for config in ("evaluate", "predict", "report", "dashboard", "benchmark")),
+    *((config, ()) for config in ("evaluate", "predict", "export", "report", "dashboard", "benchmark")),
     ("evaluate", ("grid=default",)),
 )
 """Configurations that hold every key which the text may speak of."""
