@@ -63,7 +63,7 @@ class Network(nn.Module):
                 f"{self.space.stride} px; draw a larger region, or use space=pixel"
             )
         for key, part in parts.items():
-            if "roi" not in signature(part).parameters:
+            if "roi" not in signature(part.forward if isinstance(part, nn.Module) else part).parameters:
                 raise ValueError(
                     f"{key} ({type(part).__name__}) takes no roi, so that data.roi would not keep its promise; give it "
                     "the argument roi=None, and leave out what lies outside, see docs/extend.md"

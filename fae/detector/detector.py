@@ -46,8 +46,8 @@ class Detector:
     """Scores single images like the run that it comes from scored its test images.
 
     Args:
-        levels: function from images `(B, 3, H, W)` in [0, 1], and their regions of interest `(B, 1, H, W)` bool or
-            None, to their levels `(B, L, h, w)`, see `fae.network`; it must accept any size.
+        levels: function from images `(B, 3, H, W)` in [0, 1], and their regions of interest `(B, 1, H, W)` bool if
+            there are any, to their levels `(B, L, h, w)`, see `fae.network`; it must accept any size.
         score: calibrated score.
         image_size: `(height, width)` in pixels that the run's images were brought to.
         aspect: way in which the run's images were resized, see `fae.data.fit.fit`; None if they kept their size.
@@ -66,7 +66,7 @@ class Detector:
 
     def __init__(
         self,
-        levels: Callable[[Tensor, Tensor | None], Tensor],
+        levels: Callable[..., Tensor],
         score: Score,
         image_size: tuple[int, int],
         aspect: str | None,
@@ -148,7 +148,8 @@ class Detector:
             if region is not None:
                 one[:height, :width] = torch.from_numpy(region.fitted)
         roi = None if all(region is None for region in regions) else inside
-        maps = self.score.anomaly_map(self.score.combined(self.levels(batch, roi), size, roi), roi) * inside
+        levels = self.levels(batch) if roi is None else self.levels(batch, roi)
+        maps = self.score.anomaly_map(self.score.combined(levels, size, roi), roi) * inside
         if maps.isnan().any():
             raise ValueError("the map holds NaN; look for NaN in the weights")
         scores = image_scores(self.score.image_score, maps, inside)

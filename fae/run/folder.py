@@ -77,9 +77,9 @@ def check_images(run_dir: Path, data: Identity) -> None:
         raise ValueError(_of_another_version(run_dir, "it told images apart by names and sizes"))
     if (origin["dataset"], origin["fingerprint"]) != (data.dataset, data.fingerprint):
         raise ValueError(
-            f"run_dir (={run_dir}) was begun on other images, or another data.roi, ({origin['dataset']} "
-            f"{origin['fingerprint']}, now {data.dataset} {data.fingerprint}); choose another folder, or set data.root "
-            "and data.roi to the run's images and region"
+            f"run_dir (={run_dir}) was begun on other images ({origin['dataset']} {origin['fingerprint']}, now "
+            f"{data.dataset} {data.fingerprint}), or with another data.roi; choose another folder, or set data.root to "
+            "the run's images, and data.roi to its region of interest"
         )
 
 

@@ -81,3 +81,13 @@ def test_several_heads_make_the_maps_of_each() -> None:
 def test_what_a_memory_refuses(keys: dict[str, int], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         NearestHead(**keys)
+
+
+def test_cells_outside_the_region_of_interest_are_not_remembered() -> None:
+    roi = torch.zeros(6, 1, 4, 4, dtype=torch.bool)
+    roi[..., :2] = True
+    head = NearestHead(most=1000)
+    head.remember([Part(points(), roi)], 6, 0)
+    evidence = head.evidence(points(), points())
+    assert float(evidence[roi].max()) < 1e-3
+    assert float(evidence[~roi].min()) > 1e-2
