@@ -1,6 +1,6 @@
 """Regions of interest: which pixels of an image are judged; what lies outside counts nowhere."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +114,27 @@ class Regions:
         if self.shared and rows:
             self.common = np.logical_or.reduce([*found, *([] if self.common is None else [self.common])])
         return torch.from_numpy(found).unsqueeze(1).expand(len(paths), 1, *size)
+
+
+Look = Callable[[Path, Shape], object]
+"""A function that looks at the region of interest of an image with a `(height, width)`, and raises what is wrong."""
+
+
+def look_at(roi: str | None, size: Shape | None, aspect: str) -> Look | None:
+    """Return a function that looks at the regions of images; None if there are none.
+
+    Args:
+        roi: mask or folder of masks, see `Regions`; None if whole images count.
+        size: `(height, width)` of a run in pixels; None takes that of each image.
+        aspect: treatment of the aspect ratio, "stretch" or "pad".
+
+    Raises:
+        FileNotFoundError: there is no such file or folder.
+    """
+    if roi is None:
+        return None
+    regions = Regions(Path(roi))
+    return lambda path, shape: regions.read([path], [shape], size or shape, aspect)
 
 
 def read_region(file: Path) -> Region:
