@@ -141,3 +141,12 @@ def test_defects_outside_are_left_out_and_others_are_cut(tiny: Path, tmp_path: P
 def test_shared_regions_need_no_search(tmp_path: Path) -> None:
     file = Path(save(tmp_path / "roi.png", left_half()))
     assert Regions(file).file_of(tmp_path / "anything.png") == file
+
+
+def test_a_region_in_the_padding_alone_is_refused(tiny: Path, tmp_path: Path) -> None:
+    for path in tiny.rglob("*.png"):
+        Image.open(path).resize((48, 32)).save(path)
+    region = np.zeros((24, 24))
+    region[18:] = 1  # the images end at row 16
+    with pytest.raises(ValueError, match=r"roi.png marks no pixel of .*, only padding; draw it anew"):
+        build(tiny, roi=save(tmp_path / "roi.png", region), image_size=24, aspect="pad")

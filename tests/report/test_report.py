@@ -430,6 +430,15 @@ def test_best_and_worst_heatmaps(tmp_path: Path) -> None:
     assert [h.image for h in worst(found, 1)] == ["hole/2"]
     assert "above 33% of the normal images" in worst(found, 1)[0].caption
     assert "below 67% of the defective images" in worst(found, 2)[1].caption
+    assert "anomaly" not in found[0].caption, "an older run has no column of per cent"
+    table = (run / "scores.csv").read_text().splitlines()
+    (run / "scores.csv").write_text(
+        "\n".join([f"{table[0]},percent", f"{table[1]},", *(f"{x},97.25" for x in table[2:])])
+    )
+    told = {heatmap.image: heatmap.caption for heatmap in heatmaps_of(run, "mvtec:wood")}
+    assert "score 5 (anomaly 97 %), above" not in told["good/0"]
+    assert "score 5 (anomaly 97 %), below 67% of the defective images" in told["good/1"]
+    assert "score 1, below" in told["good/0"], "no threshold"
     other = write_run(tmp_path, "b", dataset="mvtec:tile")
     write_heatmaps(other, {"good/0": 1.0, "good/1": 1.1, "crack/0": 1.2})
     both = [*found, *heatmaps_of(other, "mvtec:tile"), *heatmaps_of(run, "mvtec:wood")]
