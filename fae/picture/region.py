@@ -34,7 +34,7 @@ def regions(mask: NDArray[np.bool_]) -> Regions:
         >>> mask = np.zeros((6, 8), dtype=bool)
         >>> mask[1:3, 2:7] = mask[5, 0] = True
         >>> regions(mask)
-        Regions(area=11, count=2, largest=Box(left=2, top=1, width=5, height=2))
+        Regions(area=11, number=2, largest=Box(left=2, top=1, width=5, height=2))
     """
     count, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     if count == 1:  # the background alone

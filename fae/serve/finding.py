@@ -19,7 +19,8 @@ KINDS = ("picture", "overlay", "map")
 
 _FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "JPEG2000", "GIF", "PPM")
 """What cameras and programs of inspection write; Pillow would start other programs for some of its other formats."""
-_SIDE = 720  # px, the longest side of what the page shows
+_SIDES = 360, 720
+"""The bounds in px of the longest side of what the page shows."""
 
 
 class Finding(NamedTuple):
@@ -80,14 +81,14 @@ def _check(file: Path, name: str, max_megapixels: float) -> None:
 def _draw(image: Array, found: Found, limit: float, pictures: Path) -> None:
     """Write the pictures of an image, at the size of the page."""
     height, width = image.shape[:2]
-    shrunk = min(1.0, _SIDE / max(height, width))
-    size = max(1, round(width * shrunk)), max(1, round(height * shrunk))
+    scale = min(max(height, width, _SIDES[0]), _SIDES[1]) / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
     small, anomaly_map = scaled(image, size), scaled_map(found.anomaly_map, size)
     over = overlay(small, anomaly_map, limit)
     if found.mask is not None:
         outline(over, scaled_mask(found.mask, size))
         if (box := regions(found.mask).largest) is not None:
-            corners = np.array([[box.left, box.top], [box.left + box.width, box.top + box.height]]) * shrunk
+            corners = np.array([[box.left, box.top], [box.left + box.width, box.top + box.height]]) * scale
             (left, top), (right, bottom) = corners.round().astype(int).tolist()
             cv2.rectangle(over, (left - 3, top - 3), (right + 2, bottom + 2), (255, 255, 255), 1)
     for kind, shown in zip(KINDS, (small, over, heat(anomaly_map, limit)), strict=True):

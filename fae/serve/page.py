@@ -19,14 +19,11 @@ _ONE_AT_A_TIME = {"concurrency_limit": 1, "concurrency_id": "detector"}
 """Two pictures at once would slow each other down by more than waiting does."""
 _WAITING = 32
 """The most calls that wait; further ones are told that the queue is full."""
+_SLIDERS = 8
+"""The most visitors whose sliders are answered at once."""
 _STEPS = 200
 _KEPT_S = 3600
 """The age in s at which uploaded files are deleted."""
-
-_LEGEND = (
-    "The overlay shows the map on the picture, outlines in green what exceeds the threshold for pixels, and frames the "
-    "largest region in white; the slider does not change them."
-)
 
 
 class Results(NamedTuple):
@@ -117,7 +114,7 @@ def build(model: Model, max_megapixels: float, max_upload_mb: float, uploads: Pa
         }
 
     with gr.Blocks(title=f"fae: {model.name}", analytics_enabled=False, delete_cache=(_KEPT_S, _KEPT_S)) as page:
-        gr.Markdown(f"# Find defects\n`{model.name}`")
+        gr.Markdown(f"# Find defects\nwith the detector `{model.name}`")
         results = gr.State(None, delete_callback=_forget)
         with gr.Row():
             files = gr.File(file_count="multiple", label="Drop pictures, or the zip of a folder", height=150)
@@ -133,7 +130,6 @@ def build(model: Model, max_megapixels: float, max_upload_mb: float, uploads: Pa
                 )
                 said = gr.HTML(summary([], model, chosen(scale.start if scale else 0)), elem_id="summary")
         shown = gr.HTML(elem_id="cards")
-        gr.Markdown(_LEGEND)
         _uploads_only(files, uploads)
         files.upload(
             judge,
@@ -149,7 +145,7 @@ def build(model: Model, max_megapixels: float, max_upload_mb: float, uploads: Pa
             [said, shown],
             api_visibility="private",
             show_progress="hidden",
-            queue=False,
+            concurrency_limit=_SLIDERS,  # it need not wait for pictures
             trigger_mode="always_last",
         )
         image, answer, call = gr.File(visible=False), gr.JSON(visible=False), gr.Button(visible=False)

@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager, suppress
+from contextlib import ExitStack, chdir, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -93,9 +93,11 @@ def listening(host: str, port: int) -> socket.socket:
         raise ValueError(f"port (={port}) must lie between 1 and 65535; 7860 is the default")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        opened = socket.socket(family, kind, protocol)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        opened.bind(address)
+        with ExitStack() as closed:
+            opened = closed.enter_context(socket.socket(family, kind, protocol))
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            opened.bind(address)
+            closed.pop_all()
     except OSError as error:
         raise ValueError(
             f"port (={port}) of host (={host}) cannot be used ({error.strerror}); choose another port, or stop the "
@@ -126,7 +128,6 @@ def application(model: Model, max_megapixels: float, max_upload_mb: float) -> Fa
         "/",
         theme=gr.themes.Default(**fonts),
         css=_CSS,
-        max_file_size=int(max_upload_mb * 1e6),
         footer_links=["api"],
         show_error=False,  # only messages that are meant for users
         **dict.fromkeys(("run_history", "ssr_mode", "pwa", "mcp_server", "enable_monitoring"), False),

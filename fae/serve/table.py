@@ -16,6 +16,10 @@ COLUMNS = (
 )
 """Those columns of fae.predict's table that apply here; `path` holds the picture's name."""
 
+_LEGEND = (
+    "The overlay shows the anomaly map on the picture. Green lines surround what exceeds the threshold for pixels, and "
+    "a white frame the largest such region; the slider does not move them."
+)
 _TITLES = {"picture": "Picture", "overlay": "Overlay", "map": "Anomaly map"}
 
 
@@ -43,10 +47,9 @@ def summary(findings: Sequence[Finding], model: Model, threshold: float | None) 
     if findings:
         counts = Counter(_state(one, threshold) for one in findings)
         said = ", ".join(f"<b class=fae-{state}>{n} {_SAID[state]}</b>" for state in _SAID if (n := counts[state]))
-        many = f"{len(findings)} pictures" if len(findings) > 1 else "1 picture"
         data = b64encode(as_csv(findings, model, threshold).encode("utf-8-sig", "replace")).decode()
         link = f'<a download="predictions.csv" href="data:text/csv;base64,{data}">Download the table (CSV)</a>'
-        parts.append(f"<p class=fae-counts>{many}: {said} · {link}</p>")
+        parts.append(f"<p class=fae-counts>{_many(len(findings), 'picture')}: {said} · {link}</p>")
     return "".join([f"<p>{escape(false_alarms(model, threshold))}</p>", *parts])
 
 
@@ -56,20 +59,20 @@ def false_alarms(model: Model, threshold: float | None) -> str:
     if threshold is None:
         return f"There are no decisions, because there is no threshold: {model.undefined}."
     if not many:
-        return (
-            "How many false alarms this threshold gives is unknown, since the model holds no scores of good pictures."
-        )
-    count = model.false_alarms(threshold)
+        return "The false alarms of a threshold are unknown, because the model holds no scores of good pictures."
+    count, at = model.false_alarms(threshold), f"{threshold:.4g}"
     of = f"{count} of {many} good pictures that training held out ({count / many:.1%})"
     if model.threshold is None:
-        return f"The model has no threshold of its own: {model.undefined}. At this one, {of} would be false alarms."
-    return f"At this threshold, {of} would be false alarms."
+        return f"The model has no threshold of its own: {model.undefined}. At {at}, {of} would be false alarms."
+    return f"At the threshold {at}, {of} would be false alarms."
 
 
 def cards(findings: Sequence[Finding], model: Model, threshold: float | None) -> str:
     """Return HTML: a card for each picture, the highest score first, and those that were not scored at the end."""
+    if not findings:
+        return ""
     ranked = sorted(findings, key=lambda one: (one.score is None, -(one.score or 0.0)))
-    return "".join(_card(one, model, threshold) for one in ranked)
+    return f"<p class=fae-legend>{_LEGEND}</p>" + "".join(_card(one, model, threshold) for one in ranked)
 
 
 _SAID = {"anomalous": "anomalous", "normal": "normal", "scored": "without a decision", "failed": "not scored"}
@@ -105,7 +108,12 @@ def _facts(finding: Finding, model: Model, threshold: float | None) -> str:
     if (percent := model.percent(finding.score, threshold)) is not None:
         facts["anomaly"] = f"{percent:.0f} %"
     if finding.regions is not None:
-        facts["anomalous area"] = f"{finding.regions.area} px in {finding.regions.number} region(s)"
-        if (box := finding.regions.largest) is not None:
+        of = finding.regions
+        facts["anomalous area"] = f"{of.area} px in {_many(of.number, 'region')}" if of.number else "none"
+        if (box := of.largest) is not None:
             facts["largest region"] = f"{box.width}×{box.height} px at ({box.left}, {box.top})"
     return "<dl>" + "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items()) + "</dl>"
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
