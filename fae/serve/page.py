@@ -56,6 +56,8 @@ def slider(model: Model) -> Slider | None:
     digits = max(0, 1 - math.floor(math.log10(step)))
     start = round(start, digits)
     below, above = math.ceil((start - low) / step) + _STEPS // 10, math.ceil((high - start) / step) + _STEPS
+    if low >= 0:
+        below = min(below, math.floor(start / step))
     return Slider(round(start - below * step, digits), round(start + above * step, digits), start, step)
 
 

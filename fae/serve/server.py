@@ -126,7 +126,7 @@ def application(model: Model, max_megapixels: float, max_upload_mb: float) -> Fa
         app,
         build(model, max_megapixels, max_upload_mb, UPLOADS),
         "/",
-        theme=gr.themes.Default(**fonts),
+        theme=gr.themes.Default(**fonts).set(block_info_text_color="*body_text_color"),
         css=_CSS,
         footer_links=["api"],
         show_error=False,  # only messages that are meant for users

@@ -49,7 +49,7 @@ def summary(findings: Sequence[Finding], model: Model, threshold: float | None) 
         said = ", ".join(f"<b class=fae-{state}>{n} {_SAID[state]}</b>" for state in _SAID if (n := counts[state]))
         data = b64encode(as_csv(findings, model, threshold).encode("utf-8-sig", "replace")).decode()
         link = f'<a download="predictions.csv" href="data:text/csv;base64,{data}">Download the table (CSV)</a>'
-        parts.append(f"<p class=fae-counts>{_many(len(findings), 'picture')}: {said} · {link}</p>")
+        parts.append(f"<p>{_many(len(findings), 'picture')}: {said}</p><p>{link}</p>")
     return "".join([f"<p>{escape(false_alarms(model, threshold))}</p>", *parts])
 
 
