@@ -92,4 +92,4 @@ def _draw(image: Array, found: Found, limit: float, pictures: Path) -> None:
             (left, top), (right, bottom) = corners.round().astype(int).tolist()
             cv2.rectangle(over, (left - 3, top - 3), (right + 2, bottom + 2), (255, 255, 255), 1)
     for kind, shown in zip(KINDS, (small, over, heat(anomaly_map, limit)), strict=True):
-        Image.fromarray(shown).save(f"{pictures}-{kind}.jpg", quality=88)
+        Image.fromarray(shown).save(f"{pictures}-{kind}.jpg", quality=90, subsampling=0)

@@ -55,9 +55,10 @@ def slider(model: Model) -> Slider | None:
     # The start lies on the grid of steps, or a browser would move it to the next one.
     digits = max(0, 1 - math.floor(math.log10(step)))
     start = round(start, digits)
-    below, above = math.ceil((start - low) / step) + _STEPS // 10, math.ceil((high - start) / step) + _STEPS
-    if low >= 0:
-        below = min(below, math.floor(start / step))
+    least, above = math.ceil((start - low) / step), math.ceil((high - start) / step) + _STEPS
+    below = least + _STEPS // 10
+    if low >= 0:  # scores are not negative
+        below = max(least, min(below, math.floor(start / step)))
     return Slider(round(start - below * step, digits), round(start + above * step, digits), start, step)
 
 

@@ -97,6 +97,7 @@ def listening(host: str, port: int) -> socket.socket:
             opened = closed.enter_context(socket.socket(family, kind, protocol))
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             opened.bind(address)
+            opened.listen()
             closed.pop_all()
     except OSError as error:
         raise ValueError(

@@ -34,7 +34,7 @@ def screenshot(run: str, images: list[str], target: Path, width: int = 1100) -> 
         loaded = "return [...document.images].every(image => image.complete)"
         wait.until(lambda page: page.execute_script(loaded))
         with Image.open(BytesIO(chrome.get_screenshot_as_png())) as shown:
-            shown.convert("RGB").save(target, quality=85)
+            shown.convert("RGB").save(target, quality=82, subsampling=0)
 
 
 if __name__ == "__main__":

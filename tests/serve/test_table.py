@@ -87,7 +87,7 @@ def test_the_slider_covers_the_normal_images_and_more(threshold: float | None, n
     assert scale is not None
     known = [*normals, *([] if threshold is None else [threshold])]
     assert scale.low <= min(known)
-    assert scale.low >= 0
+    assert scale.low > -scale.step
     assert scale.high > max(known) + 0.5 * (max(known) - min(known))
     assert scale.start == pytest.approx(max(known) if threshold is None else threshold, abs=scale.step)
     steps = (scale.start - scale.low) / scale.step
