@@ -38,7 +38,7 @@ class Finding(NamedTuple):
 
 
 def find(model: Model, file: Path, name: str, max_megapixels: float, pictures: Path | None = None) -> Finding:
-    """Score an image file.
+    """Score an image file; one that cannot be scored gives a finding with the reason.
 
     Args:
         model: detector.

@@ -3,8 +3,11 @@ import csv
 import io
 import json
 import os
+import re
+import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -111,6 +114,16 @@ def test_the_example_of_the_docs(server: Server, tmp_path: Path) -> None:
     finally:
         client.close()
     assert answer["anomalous"] is True
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on the PATH")
+def test_the_commands_of_the_docs(server: Server, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "serve.md").read_text(encoding="utf-8")
+    (commands,) = re.findall(r"^```\n(URL=.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "part.png").write_bytes(BAD)
+    script = commands.replace("http://127.0.0.1:7860", server.address)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=True, cwd=tmp_path)
+    assert re.match(r'event: complete\ndata: \[\{"score": 0.8', done.stdout), done
 
 
 def test_no_answer_holds_a_path_of_the_server(server: Server) -> None:
@@ -280,3 +293,8 @@ def test_the_page_in_a_browser(server: Server, tmp_path: Path) -> None:
         assert not [entry for entry in chrome.get_log("browser") if entry["level"] == "SEVERE"]
         chrome.set_window_size(500, 900)
         assert chrome.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        assert len(list(server.cache.rglob("*-overlay.jpg"))) == 3
+    end = time.monotonic() + 30
+    while list(server.cache.rglob("*-overlay.jpg")):
+        assert time.monotonic() < end, "the pictures of a closed page stay"
+        time.sleep(0.2)
