@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from fae.detector import load
 from fae.image import Array
-from fae.machine.extra import extra
+from fae.machine.extra import MissingExtraError
 from fae.run.folder import CONFIG, METRICS
+from fae_runtime import Detector
 
 _METADATA = "metadata.json"
 
@@ -83,10 +84,10 @@ def load_model(folder: Path, evaluation: str | None = None) -> Model:
                 f"evaluation (={evaluation}) belongs to a run, but model (={folder}) is an export, which holds one set "
                 "of thresholds; leave evaluation out, or serve the run"
             )
-        with extra("export"):
-            from fae_runtime import Detector
-
+        try:
             exported = Detector.load(folder)
+        except ImportError as error:  # its message names the engine, and the command that installs it
+            raise MissingExtraError(str(error)) from error
         undefined = exported.metadata["thresholds"].get("image_undefined")
         return _model(folder, exported, exported.read, undefined)
     if not (folder / CONFIG).is_file():

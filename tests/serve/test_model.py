@@ -1,75 +1,69 @@
 import json
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 
-import numpy as np
 import pytest
+from omegaconf import DictConfig
 
 import fae
+from fae.export.__main__ import run
 from fae.machine.extra import MissingExtraError
 from fae.serve.model import load_model
+from fae.train import train
+from tests.conftest import SHORT, compose_command, compose_tiny, once, write_tiny
 
 
-@pytest.fixture
-def export(tmp_path: Path) -> Path:
-    folder = tmp_path / "exported"
-    folder.mkdir()
-    metadata = {"thresholds": {"image": None, "image_undefined": "too few"}}
-    (folder / "metadata.json").write_text(json.dumps(metadata))
-    return folder
+def compose_export(*words: str) -> DictConfig:
+    return compose_command("export", *words)
 
 
-def test_a_run_is_a_model(whole: Path) -> None:
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with thresholds, in `run`, and its export, in `export`."""
+
+    def make(root: Path) -> None:
+        thresholds = ("data.val_fraction=0.5", "threshold.image_rate=0.1", "threshold.pixel_rate=0.01")
+        train(compose_tiny(write_tiny(root / "tiny", train=24), root / "run", *SHORT, *thresholds))
+        run(compose_export(f"run_dir={root / 'run'}", f"output={root / 'export'}"))
+
+    return once(tmp_path_factory, "served", make)
+
+
+def test_a_run_and_its_export_say_the_same(made: Path) -> None:
+    run, exported, detector = load_model(made / "run"), load_model(made / "export"), fae.load(made / "run")
+    assert (run.name, exported.name) == ("run", "export")
+    for path in sorted((made / "tiny" / "test").rglob("*.png")):
+        of_run, of_export = run.detect(run.read(path)), exported.detect(exported.read(path))
+        assert of_run.score == detector(path).score
+        assert of_export.score == pytest.approx(of_run.score, rel=1e-2)  # the run has bf16
+    assert run.threshold == detector.image_threshold
+    assert exported.threshold == pytest.approx(run.threshold, rel=1e-2)
+    normals = json.loads((made / "export" / "metadata.json").read_text())["normals"]
+    assert exported.normals.tolist() == sorted(normals)
+    assert exported.false_alarms(exported.normals[-3]) == 2
+    assert exported.threshold is not None
+    assert exported.percent(exported.threshold, exported.threshold) == pytest.approx(50)
+
+
+def test_a_run_without_a_threshold_says_why(whole: Path) -> None:
     model, detector = load_model(whole), fae.load(whole)
     path = whole.parent / "tiny" / "test" / "square" / "000.png"
-    assert model.name == "run"
     assert model.detect(model.read(path)).score == detector(path).score
     assert model.colour_limit == detector.colour_limit
     assert model.threshold is detector.image_threshold is None, "the run is too small for a threshold"
     assert "needs at least 19 held-out normal images" in model.undefined
 
 
-def test_an_exported_folder_is_read_by_the_light_runtime(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pixels, found = np.zeros((2, 2, 3), np.uint8), SimpleNamespace(score=1.5)
-
-    class Detector:
-        colour_limit, image_threshold, normals = 0.5, None, np.array([0.5, 1.0])
-
-        def __init__(self, folder: Path) -> None:
-            self.metadata = json.loads((folder / "metadata.json").read_text())
-
-        @classmethod
-        def load(cls, folder: Path) -> "Detector":
-            return cls(folder)
-
-        def __call__(self, image: np.ndarray) -> SimpleNamespace:
-            return found
-
-        def read(self, path: Path) -> np.ndarray:
-            return pixels
-
-        def percent(self, score: float) -> float:
-            return score
-
-    runtime = ModuleType("fae_runtime")
-    runtime.Detector = Detector  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "fae_runtime", runtime)
-    model = load_model(export)
-    assert model.name == "exported"
-    assert model.read(export) is pixels
-    assert model.detect(pixels) is found
-    assert (model.threshold, model.undefined, model.false_alarms(0.7)) == (None, "too few", 1)
-    with pytest.raises(
-        ValueError, match=r"evaluation \(=own\) belongs to a run, but model \(=.*exported\) is an export"
-    ):
-        load_model(export, "own")
+def test_an_evaluation_belongs_to_a_run(made: Path) -> None:
+    with pytest.raises(ValueError, match=r"evaluation \(=own\) belongs to a run, but model \(=.*export\) is an export"):
+        load_model(made / "export", "own")
+    with pytest.raises(FileNotFoundError, match="own.pt does not exist"):
+        load_model(made / "run", "own")
 
 
-def test_an_engine_that_is_missing_is_named(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "fae_runtime", None)
-    with pytest.raises(MissingExtraError, match=r"fae_runtime is missing; it comes with the extra \"export\""):
-        load_model(export)
+def test_an_engine_that_is_missing_is_named(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fae_runtime.engine.find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match="onnxruntime and openvino are not installed, but this export"):
+        load_model(made / "export")
 
 
 def test_other_folders_are_refused(tmp_path: Path) -> None:
