@@ -180,6 +180,19 @@ class DownloadConfig:
 
 
 @dataclass
+class ServeConfig:
+    """The keys of conf/serve/serve.yaml; all others are refused."""
+
+    model: str = MISSING
+    evaluation: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 7860
+    max_megapixels: float = 50
+    max_upload_mb: float = 100
+    cache_dir: str = MISSING
+
+
+@dataclass
 class DashboardConfig:
     """The keys of conf/dashboard.yaml; all others are refused."""
 
@@ -196,6 +209,7 @@ SCHEMAS: dict[str, type] = {
     "export": ExportConfig,
     "report": ReportConfig,
     "dashboard": DashboardConfig,
+    "serve": ServeConfig,
     "check": CheckConfig,
     "download": DownloadConfig,
 }
@@ -210,8 +224,14 @@ def register() -> None:
     )
 
 
-def conf_dir() -> str:
-    """Return the folder of the configuration tree: inside the package in a wheel, beside it in a checkout.
+def conf_dir(command: str = "train") -> str:
+    """Return the folder of a command's configuration: inside the package in a wheel, beside it in a checkout.
+
+    A command with a key that is called like a group, such as `model`, has a folder of its own: beside `conf/model`,
+    Hydra would take `model=DIR` for a choice.
+
+    Args:
+        command: stem of the command's file.
 
     Raises:
         FileNotFoundError: the folder is in neither place.
@@ -219,5 +239,6 @@ def conf_dir() -> str:
     here = Path(__file__).resolve().parents[1]
     for folder in (here / "conf", here.parent / "conf"):
         if (folder / "train.yaml").is_file():
-            return str(folder)
+            own = folder / command
+            return str(own if (own / f"{command}.yaml").is_file() else folder)
     raise FileNotFoundError(f"no conf/train.yaml in {here} or beside it; reinstall the package")

@@ -1179,6 +1179,27 @@ EVALUATIONS = [
     ),
 ]
 
+SERVE = "serve.__main__"
+PAGE = [
+    Row("`fae.serve` without words", "", "model is missing; write model=VALUE", command=SERVE),
+    Row(
+        "`model` that is missing",
+        "model=nowhere port=47860",
+        "model (=nowhere) is no folder of a run and no exported folder: it holds neither config.yaml nor metadata.json",
+        command=SERVE,
+    ),
+    Row("`modell=r`", "modell=r", "unknown key modell; did you mean 'model'?", command=SERVE),
+    Row("`port=0`", "model=r port=0", "port (=0) must lie between 1 and 65535; 7860 is the default", command=SERVE),
+    Row(
+        "`host` that this machine does not have",
+        "model=r host=192.0.2.1 port=47861",
+        "port (=47861) of host (=192.0.2.1) cannot be used (… choose another port, or stop the program that uses it",
+        command=SERVE,
+    ),
+    Row("`max_megapixels=0`", "model=r max_megapixels=0", "max_megapixels (=0) must be positive", command=SERVE),
+    Row("`max_upload_mb=-1`", "model=r max_upload_mb=-1", "max_upload_mb (=-1) must be positive", command=SERVE),
+]
+
 KINDS: dict[str, list[Row]] = {
     "Roots and layouts": LAYOUTS,
     "Names": NAMES,
@@ -1192,6 +1213,7 @@ KINDS: dict[str, list[Row]] = {
     "The cache": CACHE,
     "Predictions": PREDICTIONS,
     "Evaluations": EVALUATIONS,
+    "The page": PAGE,
 }
 
 

@@ -1,13 +1,11 @@
 import json
 import math
 import re
-import shutil
 import statistics
 import sys
 import time
 from base64 import b64decode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -19,8 +17,6 @@ import pytest
 import yaml
 from omegaconf import DictConfig
 from PIL import Image
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
@@ -31,6 +27,7 @@ from fae.report.paper import compare, missing, paper
 from fae.report.plots import plots
 from fae.report.runs import read_sweep
 from fae.train import train
+from tests.browser import browser
 from tests.conftest import SHORT, compose_command
 
 Build = Callable[..., DictConfig]
@@ -470,31 +467,6 @@ def test_a_thousand_runs(tmp_path: Path) -> None:
     assert path.stat().st_size < 12e6
     assert len(pd.read_csv(tmp_path / "results.csv")) == 1000
     assert path.read_text().count("/metrics.json") == 1000, "no run is left out of the table"
-
-
-@contextmanager
-def browser(profile: Path) -> Iterator[webdriver.Chrome]:
-    """Chromium without a window and without a network."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program, driver = next(filter(None, map(shutil.which, names)), None), shutil.which("chromedriver")
-    if program is None or driver is None:
-        pytest.fail(
-            f"one of {', '.join(names)} and chromedriver must be on the PATH; install them (on Debian: make browser)"
-        )
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for argument in (
-        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-        *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
-        *("--host-resolver-rules=MAP * ~NOTFOUND", "--window-size=1280,1000", f"--user-data-dir={profile}"),
-    ):
-        options.add_argument(argument)
-    chrome = webdriver.Chrome(options=options, service=Service(driver))
-    try:
-        yield chrome
-    finally:
-        chrome.quit()
 
 
 @pytest.mark.browser
