@@ -17,8 +17,8 @@ FLOORS = (
     ("tracking",),
     ("callback",),
     ("run",),
-    ("evaluation", "detector", "report"),
-    ("train", "evaluate", "predict", "preview", "dashboard"),
+    ("evaluation", "detector", "report", "prediction"),
+    ("train", "evaluate", "predict", "merge", "preview", "dashboard"),
 )
 """From the ground up. A room imports from floors below its own; rooms of one floor do not know each other."""
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -68,7 +68,15 @@ def test_the_architecture_is_drawn_as_it_is() -> None:
 
 def test_only_what_builds_a_run_reads_the_configuration() -> None:
     readers = {path.relative_to(ROOT).as_posix() for path in sources() if "cfg." in path.read_text(encoding="utf-8")}
-    allowed = ("train.py", "evaluate.py", "predict.py", "preview.py", "dashboard.py", "report/__main__.py")
+    allowed = (
+        "train.py",
+        "evaluate.py",
+        "merge.py",
+        "preview.py",
+        "dashboard.py",
+        "report/__main__.py",
+        "predict/command.py",
+    )
     commands = ("data/check.py", "data/download.py", "detector/from_run.py", "cli/check.py")
     assert {name for name in readers if not name.startswith(("run/", "evaluation/"))} <= {*allowed, *commands}
 

@@ -38,6 +38,7 @@ MENDABLE = (
 
 _LAUNCHERS = {
     "joblib": "hydra-joblib-launcher",
+    "ray": "hydra-ray-launcher",
     "submitit_local": "hydra-submitit-launcher",
     "submitit_slurm": "hydra-submitit-launcher",
 }
