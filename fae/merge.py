@@ -59,10 +59,10 @@ def _state(folder: Path) -> str:
 
 
 def _missing(open_: Sequence[str], shards: int) -> str:
-    some = ",".join(open_)
+    several = " -m" if len(open_) > 1 else ""
     return (
-        f"{len(open_)} shard(s) of {shards} are not done; repeat their commands: fae.predict … shard.count={shards} "
-        f"shard.index={some}{' -m' if len(open_) > 1 else ''}"
+        f"{len(open_)} shard(s) of {shards} are not done; repeat their commands: fae.predict{several} … "
+        f"shard.count={shards} shard.index={','.join(open_)}"
     )
 
 

@@ -1,5 +1,6 @@
 """Several shards by one command: what became of the files reaches the process that began the others."""
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,13 @@ class Multirun(Sweep):
             SystemExit: a job failed, or some files could not be scored.
         """
         super().on_multirun_end(config, **others)
-        bad = sum(int(path.read_text()) for path in Path(config.hydra.sweep.dir).glob(f"{_TOLD}*"))
+        folder = Path(config.hydra.sweep.dir)
+        told = list(folder.glob(f"{_TOLD}*"))
+        bad = sum(int(path.read_text()) for path in told)
+        for path in told:
+            path.unlink()
+        if {path.name for path in folder.iterdir()} <= {".lock", "multirun.yaml"}:  # a launcher's logs would stay
+            shutil.rmtree(folder)
         if bad:
             print(f"{bad} image(s) of all jobs could not be scored", flush=True)
             sys.exit(BAD_FILES)
