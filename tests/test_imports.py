@@ -17,8 +17,8 @@ FLOORS = (
     ("tracking",),
     ("callback",),
     ("run",),
-    ("evaluation", "detector", "report"),
-    ("train", "evaluate", "predict", "preview", "dashboard", "export", "serve"),
+    ("evaluation", "detector", "report", "prediction"),
+    ("train", "evaluate", "predict", "merge", "preview", "dashboard", "export", "serve"),
 )
 """From the ground up. A room imports from floors below its own; rooms of one floor do not know each other."""
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -71,11 +71,12 @@ def test_only_what_builds_a_run_reads_the_configuration() -> None:
     allowed = (
         "train.py",
         "evaluate.py",
-        "predict.py",
+        "merge.py",
         "preview.py",
         "dashboard.py",
         "report/__main__.py",
         "serve/__main__.py",
+        "predict/command.py",
     )
     commands = ("data/check.py", "data/download.py", "detector/from_run.py", "cli/check.py")
     rooms = ("run/", "evaluation/", "export/")

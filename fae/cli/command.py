@@ -39,6 +39,7 @@ MENDABLE = (
 
 _LAUNCHERS = {
     "joblib": "hydra-joblib-launcher",
+    "ray": "hydra-ray-launcher",
     "submitit_local": "hydra-submitit-launcher",
     "submitit_slurm": "hydra-submitit-launcher",
 }

@@ -97,6 +97,14 @@ class GivenThresholds:
 
 
 @dataclass
+class GivenShard:
+    """One of several equal commands that share the files of one input."""
+
+    count: int = 1
+    index: int = 0
+
+
+@dataclass
 class PredictConfig:
     """The keys of conf/predict.yaml; all others are refused."""
 
@@ -109,7 +117,19 @@ class PredictConfig:
     tile: int | None = None
     overlap: int | None = None
     write: Write = field(default_factory=Write)
+    maps: str = "all"
     device: str = "auto"
+    shard: GivenShard = field(default_factory=GivenShard)
+    batch_size: int = 16
+    threads: int | None = None
+
+
+@dataclass
+class MergeConfig:
+    """The keys of conf/merge.yaml; all others are refused."""
+
+    output: str = MISSING
+    format: Any = "csv"
 
 
 @dataclass
@@ -207,6 +227,7 @@ SCHEMAS: dict[str, type] = {
     "evaluate": EvaluateConfig,
     "predict": PredictConfig,
     "export": ExportConfig,
+    "merge": MergeConfig,
     "report": ReportConfig,
     "dashboard": DashboardConfig,
     "serve": ServeConfig,

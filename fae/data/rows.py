@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow
+from pyarrow import parquet
+
 from fae.data.index import GOOD
-from fae.machine.extra import extra
 
 PARQUET = ".parquet"
 SUFFIXES = (".csv", ".tsv", ".txt", PARQUET)
@@ -58,7 +60,6 @@ def read_rows(file: Path) -> list[Row]:
 
     Raises:
         ValueError: the file cannot be read, a column is missing or unknown, or a row has too few or too many values.
-        MissingExtraError: the table is a Parquet file, and the extra `table` is not installed.
     """
     return _parquet(file) if file.suffix.lower() == PARQUET else _csv(file)
 
@@ -84,9 +85,6 @@ def _csv(file: Path) -> list[Row]:
 
 
 def _parquet(file: Path) -> list[Row]:
-    with extra("table"):
-        import pyarrow
-        from pyarrow import parquet
     try:
         with parquet.ParquetFile(file) as opened:
             found = opened.read()

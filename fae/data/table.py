@@ -28,7 +28,6 @@ def table(root: str | None, category: str) -> Index:
         FileNotFoundError: the table is missing, or a file that it names.
         ValueError: the table cannot be read, or rows contradict each other or have no clear meaning; the message names
             the first of them.
-        MissingExtraError: the table is a Parquet file, and the extra `table` is not installed.
     """
     file = _file(root)
     rows = read_rows(file)

@@ -1,6 +1,6 @@
 """Image files: which there are, what they hold, and what a mask says; nothing here is random."""
 
-from fae.image.listing import Listing, all_images_in, images_in, is_hidden, listing
+from fae.image.listing import Listing, all_images_in, images_in, is_hidden, listing, walked_images
 from fae.image.mask import Mask, Outline, PixelMask, outline, read_mask
 from fae.image.opened import FULL_16, Array, is_turned
 from fae.image.polygon import CocoMask, LabelmeMask, mask_of_shapes
@@ -30,4 +30,5 @@ __all__ = [
     "outline",
     "read_image",
     "read_mask",
+    "walked_images",
 ]

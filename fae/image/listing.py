@@ -1,3 +1,5 @@
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +23,7 @@ class Listing(NamedTuple):
 
 def listing(folder: Path) -> Listing:
     """Sort what lies directly in a folder by its kind."""
-    known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    known = _known_suffixes()
     found = Listing([], [], [], [])
     for path in sorted(folder.iterdir()):
         image = path.suffix.lower() in known
@@ -44,7 +46,15 @@ def images_in(folder: Path) -> list[Path]:
 
 def is_hidden(path: Path) -> bool:
     """Return whether the name of a file or folder is hidden, or one that operating systems make."""
-    return path.name.startswith(".") or path.name in _MADE_BY_SYSTEMS
+    return _is_hidden(path.name)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in _MADE_BY_SYSTEMS
+
+
+def _known_suffixes() -> set[str]:
+    return {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
 
 
 def all_images_in(folder: Path) -> list[Path]:
@@ -55,3 +65,24 @@ def all_images_in(folder: Path) -> list[Path]:
     found = listing(folder)
     below = [one for one in found.folders if not one.is_symlink()]
     return [*found.images, *(path for one in below for path in all_images_in(one))]
+
+
+def walked_images(folder: Path, without: Path) -> Iterator[str]:
+    """Yield the paths of the images that `all_images_in` lists, in no order, without holding all names of a folder.
+
+    Args:
+        folder: folder that may hold millions of files.
+        without: folder that is left out with all that lies in it.
+    """
+    known = _known_suffixes()
+    folders = [os.fspath(folder)]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if _is_hidden(entry.name):
+                    continue
+                if entry.is_dir():
+                    if not entry.is_symlink() and entry.path != os.fspath(without):
+                        folders.append(entry.path)
+                elif os.path.splitext(entry.name)[1].lower() in known and (entry.is_file() or entry.is_symlink()):
+                    yield entry.path

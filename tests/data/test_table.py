@@ -1,6 +1,5 @@
 import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from fae.data.index import Index
 from fae.data.module import DataModule
 from fae.data.table import table
 from fae.image import CocoMask, LabelmeMask, PixelMask
-from fae.machine.extra import MissingExtraError
 from tests.conftest import compose_command
 
 TRAIN = "train/good/000.png,train\ntrain/good/001.png,train\ntrain/good/002.png,train\n"
@@ -206,14 +204,6 @@ def test_parquet_that_is_refused(tiny: Path) -> None:
     (tiny / "parts.parquet").write_text("path,split\n")
     with pytest.raises(ValueError, match=r"parts.parquet cannot be read as Parquet .*; save it again"):
         table(str(tiny / "parts.parquet"), "generic")
-
-
-def test_only_parquet_needs_the_extra(read: Callable[..., Index], tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = parquet(tiny, path=PATHS, split=["train"] * 3)
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert len(read(rows()).train) == 3
-    with pytest.raises(MissingExtraError, match=r'pyarrow is missing; it comes with the extra "table": .* pip install'):
-        table(root, "generic")
 
 
 def with_all_masks(tiny: Path) -> Path:

@@ -16,10 +16,10 @@ EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 BASE = """
 import runpy, shlex, sys, types
 sys.modules |= dict.fromkeys("pandas jinja2 plotly itables joblib submitit cloudpickle wandb_workspaces".split())
-sys.modules |= dict.fromkeys("pyarrow pytest selenium hypothesis sklearn skimage zensical mkdocs mkdocstrings".split())
+sys.modules |= dict.fromkeys("ray pytest selenium hypothesis sklearn skimage zensical mkdocs mkdocstrings".split())
 sys.modules["hydra_plugins"] = types.ModuleType("hydra_plugins")
 sys.modules["hydra_plugins"].__path__ = []
-import fae.train, fae.evaluate, fae.predict, fae.preview, fae.data.check, fae.data.download
+import fae.train, fae.evaluate, fae.predict, fae.merge, fae.preview, fae.data.check, fae.data.download
 for command in sys.argv[1:]:
     sys.argv = shlex.split(command)
     try:

@@ -1,0 +1,60 @@
+"""The pictures of predictions: maps, masks and overlays, in folders like those of the images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from fae.image import Array
+from fae.machine.atomic import whole
+from fae.picture.panel import outline, overlay
+from fae.predict.scorer import Found
+
+MAPS = ("all", "anomalous", "none")
+"""For which images there are pictures."""
+
+
+class Pictures:
+    """Writes the pictures of images, in several threads at once.
+
+    Args:
+        output: folder of the predictions.
+        root: folder that all images lie in.
+        kinds: kinds of picture, of "map", "mask" and "overlay".
+        which: images that get pictures, of `MAPS`.
+        limit: map value of the brightest colour.
+    """
+
+    def __init__(self, output: Path, root: Path, kinds: Sequence[str], which: str, limit: float) -> None:
+        self.output, self.root, self.limit = output, root, limit
+        self.kinds, self.which = kinds, which
+
+    def write(self, path: Path, image: Array, found: Found) -> None:
+        """Write the pictures of one image `(H, W, 3)`.
+
+        Raises:
+            OSError: the disk is full, or the folder cannot be written.
+        """
+        if self.which == "none" or (self.which == "anomalous" and not found.anomalous):
+            return
+        for kind in self.kinds:
+            picture = self._picture(kind, image, found)
+            if picture is None:
+                continue
+            suffix, saved = ("tiff", "TIFF") if kind == "map" else ("png", "PNG")
+            name = path.relative_to(self.root)
+            target = self.output / f"{kind}s" / name.parent / f"{name.name}.{suffix}"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with whole(target) as draft:
+                picture.save(draft, format=saved)
+
+    def _picture(self, kind: str, image: Array, found: Found) -> Image.Image | None:
+        if kind == "map":
+            return Image.fromarray(found.anomaly_map)
+        if kind == "mask":
+            return None if found.mask is None else Image.fromarray(found.mask.astype(np.uint8) * 255)
+        over = overlay(image, found.anomaly_map, self.limit)
+        if found.mask is not None:
+            outline(over, found.mask)
+        return Image.fromarray(over)
