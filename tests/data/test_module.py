@@ -143,11 +143,12 @@ def test_every_image_once_per_pass(build: Callable[..., DataModule]) -> None:
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "validation"])
-def test_processes_share_what_one_sees(training: bool, build: Callable[..., DataModule]) -> None:
+def test_processes_share_what_one_sees(training: bool, build: Callable[..., DataModule], tmp_path: Path) -> None:
     """With a corruption that mixes the images of a batch, and one process without any image of the last one."""
+    Image.fromarray(np.tri(32, dtype=np.uint8)).save(tmp_path / "roi.png")
 
     def batches(rank: int, world_size: int) -> list[Batch]:
-        data = build(batch_size=3, rank=rank, world_size=world_size, corruption=swap)
+        data = build(batch_size=3, rank=rank, world_size=world_size, corruption=swap, roi=str(tmp_path / "roi.png"))
         data.trainer.training = training
         raws = stream(data, 3) if training else list(data.val_dataloader())
         return [data.on_after_batch_transfer(raw, 0) for raw in raws]  # type: ignore[misc]
@@ -156,6 +157,7 @@ def test_processes_share_what_one_sees(training: bool, build: Callable[..., Data
     single, shares = batches(0, 1), [batches(rank, 3) for rank in range(3)]
     assert [len(b.clean) for b in single] == ([3, 3, 3] if training else [3, 3, 2])
     for step, batch in enumerate(single):
+        assert batch.roi is not None
         for whole, *parts in zip(batch.parts, *(share[step].parts for share in shares), strict=True):
             for rank, part in enumerate(parts):
                 assert torch.equal(whole[rank::3], part)
