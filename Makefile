@@ -4,7 +4,7 @@ INSTALL := $(PYTHON) -m pip install --quiet --constraint requirements.lock --edi
 BASE := $(VENV)/.base
 ALL := $(VENV)/.all
 
-.PHONY: install train test test-slow rivals rivals-test slurm-test browser docs lint type check golden lock clean
+.PHONY: install train test test-slow rivals rivals-test slurm-test cpp-test browser docs lint type check golden lock clean
 
 install: $(ALL)  ## the base and every extra
 
@@ -30,6 +30,10 @@ test-slow: install
 
 browser:  ## Chromium and its driver, for the tests marked `browser`: installed on Debian, where they are missing
 	@command -v chromedriver > /dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium chromium-driver; } || { echo 'make test needs chromium and chromedriver on the PATH; install them (Debian, as root: apt-get install chromium chromium-driver)' >&2; exit 1; }
+
+cpp-test: install  ## the C++ example of runtime/cpp; its tools are installed on Debian, where they are missing
+	@{ command -v cmake && command -v g++ && pkg-config --exists opencv4 && test -f /usr/include/nlohmann/json.hpp && /usr/bin/python3 -c 'import cv2'; } > /dev/null 2>&1 || { apt-get update -qq && apt-get install -qq -y --no-install-recommends cmake g++ pkg-config libopencv-dev nlohmann-json3-dev python3-opencv; } || { echo 'make cpp-test needs CMake, a C++ compiler, OpenCV and nlohmann-json; install them (Debian, as root: apt-get install cmake g++ pkg-config libopencv-dev nlohmann-json3-dev python3-opencv)' >&2; exit 1; }
+	$(PYTHON) -m pytest -m cpp -rs
 
 docs: install  ## the site of README.md and docs/, into site/html
 	$(PYTHON) docs/build.py

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from fae.cli import command as cli
-from fae.evaluation.ensemble import pooled, together
+from fae.evaluation.ensemble import check_members, pooled, together
 from fae.evaluation.finish import Maps, finish, write_detector, write_evaluation
 from fae.evaluation.finished_run import FOLDER, Scored
 from fae.evaluation.measure import Normals, summary
@@ -100,11 +100,7 @@ def _check(cfg: DictConfig) -> None:
         raise ValueError("calibration.runs (=[]) must name the runs of all folds")
     if cfg.ensemble is None:
         return
-    if len(cfg.ensemble) < 2 or Path(cfg.run_dir).resolve() not in {Path(name).resolve() for name in cfg.ensemble}:
-        raise ValueError(
-            f"ensemble (={list(cfg.ensemble)}) must name two runs or more, and run_dir (={cfg.run_dir}) must be one "
-            "of them"
-        )
+    check_members(Path(cfg.run_dir), cfg.ensemble)
     if cfg.grid is not None or calibrated:
         raise ValueError(
             "ensemble goes with neither grid nor calibration, which concern a single run; leave out ensemble, or grid "

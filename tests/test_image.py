@@ -108,6 +108,20 @@ def test_exif_turns_colours_of_16_bits(turn: int, rgb: np.ndarray, tmp_path: Pat
     assert np.array_equal(read_image(tmp_path / "deep.png"), read_image(tmp_path / "a.png"))
 
 
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_exif_turns_a_tiff_file_of_16_bits_once(turn: int, rgb: np.ndarray, tmp_path: Path) -> None:
+    """OpenCV turns TIFF files itself; the tag is written into the file by hand, over that of the rows in a strip."""
+    exif = Image.Exif()
+    exif[0x112] = turn
+    Image.fromarray(rgb).save(tmp_path / "a.tif", exif=exif)
+    cv2.imwrite(str(tmp_path / "deep.tif"), rgb[..., ::-1].astype(np.uint16) * 257, [cv2.IMWRITE_TIFF_COMPRESSION, 1])
+    content = bytearray((tmp_path / "deep.tif").read_bytes())
+    at = content.index(struct.pack("<HHI", 0x116, 3, 1))  # without it, all rows are one strip
+    content[at : at + 12] = struct.pack("<HHIHH", 0x112, 3, 1, turn, 0)
+    (tmp_path / "deep.tif").write_bytes(content)
+    assert np.array_equal(read_image(tmp_path / "deep.tif"), read_image(tmp_path / "a.tif"))
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif"])
 def test_truncated_files_are_errors(suffix: str, rgb: np.ndarray, tmp_path: Path) -> None:
     path = tmp_path / f"a{suffix}"

@@ -133,6 +133,31 @@ class MergeConfig:
 
 
 @dataclass
+class OtherNormals:
+    """The folder of normal images that an export's thresholds come from, if they are not the held-out ones."""
+
+    root: str | None = None
+
+
+@dataclass
+class ExportConfig:
+    """The keys of conf/export.yaml; all others are refused."""
+
+    output: str = MISSING
+    run_dir: str | None = None
+    verify: str | None = None
+    evaluation: str | None = None
+    size: str = "run"
+    precision: str = "float32"
+    data: Any = MISSING
+    score: Any = MISSING
+    threshold: Any = MISSING
+    ensemble: list[str] | None = None
+    ensemble_scale: str = "none"
+    calibration: OtherNormals = field(default_factory=OtherNormals)
+
+
+@dataclass
 class ReportConfig:
     """The keys of conf/report.yaml; all others are refused."""
 
@@ -189,6 +214,7 @@ SCHEMAS: dict[str, type] = {
     "evaluate": EvaluateConfig,
     "predict": PredictConfig,
     "merge": MergeConfig,
+    "export": ExportConfig,
     "report": ReportConfig,
     "dashboard": DashboardConfig,
     "check": CheckConfig,

@@ -115,7 +115,7 @@ class Detector:
         ]
 
     def _detection(self, anomaly_map: NDArray[np.float32], score: float, size: tuple[int, ...]) -> Detection:
-        anomaly_map = _resize(anomaly_map, size)
+        anomaly_map = resized(anomaly_map, size)
         return Detection(
             anomaly_map,
             score,
@@ -145,7 +145,8 @@ def _as_rgb(image: Array) -> Array:
     return np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
 
 
-def _resize(anomaly_map: NDArray[np.float32], size: tuple[int, ...]) -> NDArray[np.float32]:
+def resized(anomaly_map: NDArray[np.float32], size: tuple[int, ...]) -> NDArray[np.float32]:
+    """Bring a map `(h, w)` to the `(height, width)` of the image's own pixels."""
     if anomaly_map.shape == size:
         return anomaly_map
     shrinks = size[0] < anomaly_map.shape[0] and size[1] < anomaly_map.shape[1]

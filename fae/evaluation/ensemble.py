@@ -1,6 +1,7 @@
 """Several finished runs together: the maximum of their maps, or thresholds from the images that each run held out."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -40,10 +41,27 @@ def together(members: Sequence[Scored], scale: str) -> tuple[Normals, Tensor]:
         return held_out, maps
     inside = held_out.content
     pairs = [(held_out, maps), *(other.maps() for other in members[1:])]
-    levels = [float(normal.anomaly_map[inside].mean()) if scale == "validation" else 1.0 for normal, _ in pairs]
-    parts = [(normal.anomaly_map / level, test / level) for (normal, test), level in zip(pairs, levels, strict=True)]
+    by = [divisor(normal, scale) for normal, _ in pairs]
+    parts = [(normal.anomaly_map / one, test / one) for (normal, test), one in zip(pairs, by, strict=True)]
     both = [torch.stack(part).amax(dim=0) for part in zip(*parts, strict=True)]
     return Normals(both[0], inside), both[1]
+
+
+def divisor(held_out: Normals, scale: str) -> float:
+    """Return the number that a member's maps are divided by: their mean over its held-out images, or 1."""
+    return float(held_out.anomaly_map[held_out.content].mean()) if scale == "validation" else 1.0
+
+
+def check_members(run_dir: Path, ensemble: Sequence[str]) -> None:
+    """Check that an ensemble names several runs, and `run_dir` among them.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if len(ensemble) < 2 or run_dir.resolve() not in {Path(name).resolve() for name in ensemble}:
+        raise ValueError(
+            f"ensemble (={list(ensemble)}) must name two runs or more, and run_dir (={run_dir}) must be one of them"
+        )
 
 
 def pooled(runs: Sequence[Scored], detector: Scored) -> Normals:

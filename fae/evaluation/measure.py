@@ -116,9 +116,9 @@ def measure(
         metrics[f"pixel_{name}"] = metric(*(part.squeeze(1).numpy() for part in (maps, data.mask, judged)))
     normals = calibration or held_out
     calm = image_scores(image_score, normals.anomaly_map, normals.content).numpy()
-    metrics |= _threshold("image", thresholds, normals.networks, lambda: thresholds.image(calm))
+    metrics |= threshold_facts("image", thresholds, normals.networks, lambda: thresholds.image(calm))
     pixels_of = (normals.anomaly_map, normals.content)
-    metrics |= _threshold("pixel", thresholds, normals.networks, lambda: thresholds.pixel(*pixels_of))
+    metrics |= threshold_facts("pixel", thresholds, normals.networks, lambda: thresholds.pixel(*pixels_of))
     good = torch.from_numpy(~label).view(-1, 1, 1, 1)
     of_normal, of_anomalous = maps[inside & good], maps[judged & data.mask]
     for kind, normal, anomalous in (("image", scores[~label], scores[label]), ("pixel", of_normal, of_anomalous)):
@@ -196,7 +196,15 @@ def _pixel_measures(
     return metrics
 
 
-def _threshold(kind: str, thresholds: Thresholds, networks: int, find: Callable[[], Threshold]) -> dict[str, Any]:
+def threshold_facts(kind: str, thresholds: Thresholds, networks: int, find: Callable[[], Threshold]) -> dict[str, Any]:
+    """Find a threshold, and return it for metrics.json: `<kind>_threshold`, its rate, its interval, or why it is null.
+
+    Args:
+        kind: "image" or "pixel".
+        thresholds: rates of false alarms.
+        networks: number of networks that scored the normal images; there is no interval for several.
+        find: function that finds the threshold.
+    """
     rate = thresholds.image_rate if kind == "image" else thresholds.pixel_rate
     facts: dict[str, Any] = {f"{kind}_threshold": None, f"{kind}_threshold_rate": rate}
     try:

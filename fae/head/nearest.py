@@ -1,6 +1,7 @@
 from collections.abc import Iterable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from fae.head.coreset import farthest
@@ -8,7 +9,7 @@ from fae.head.head import Head
 from fae.types import Batch
 
 _TOGETHER = 1024
-"""Cells that are compared with the memory at once."""
+"""Remembered cells that are compared at once."""
 _MOST = 2**16
 """Cells of each part among which is chosen, at random: each choice looks at them all."""
 _SPARE = 2
@@ -86,12 +87,13 @@ class NearestHead(Head):
         if not self.known:
             raise RuntimeError("the head nearest remembers nothing; call remember(points of training images) first")
         with torch.autocast(point.device.type, enabled=False):  # in bf16 the distance of near cells would be lost
-            size = self.bank.square().sum(dim=1)
+            cells = point[:, -self.bank.shape[1] :].float().permute(0, 2, 3, 1)
             nearest = [
-                (size - 2 * cells @ self.bank.T).amin(dim=1) + cells.square().sum(dim=1)
-                for cells in torch.split(_cells(point[:, -self.bank.shape[1] :]), _TOGETHER)
+                F.linear(cells, -2 * part, part.square().sum(dim=1)).amin(dim=-1)
+                for part in torch.split(self.bank, _TOGETHER)
             ]
-        return torch.cat(nearest).clamp_min(0).view(len(point), 1, *point.shape[-2:])
+            distance = torch.stack(nearest).amin(dim=0) + cells.square().sum(dim=-1)
+        return distance.clamp_min(0).unsqueeze(1)
 
 
 def _cells(point: Tensor) -> Tensor:

@@ -45,7 +45,7 @@ class Opened(NamedTuple):
     deep: bool
     """Whether the file holds colours of 16 bits, which Pillow has cut to 8."""
     turn: Image.Transpose | None
-    """The turn that EXIF data asked for."""
+    """The turn that EXIF data ask for and that no decoder makes, as Pillow and OpenCV both do for TIFF files."""
 
 
 def opened(path: Path) -> Opened:
@@ -63,7 +63,7 @@ def opened(path: Path) -> Opened:
         image.load()  # which turns a TIFF file itself
         turn = _turn(image)
         upright = image if turn is None else image.transpose(turn)
-        return Opened(upright, asked is not None, pages, image.format in _LOSSY, deep, asked)
+        return Opened(upright, asked is not None, pages, image.format in _LOSSY, deep, turn)
 
 
 def deep_rgb(path: Path, turn: Image.Transpose | None) -> NDArray[np.uint16]:
@@ -71,7 +71,7 @@ def deep_rgb(path: Path, turn: Image.Transpose | None) -> NDArray[np.uint16]:
 
     Args:
         path: path of the file.
-        turn: turn that EXIF data ask for.
+        turn: turn that EXIF data ask for; None for TIFF files, which OpenCV turns itself.
 
     Raises:
         ValueError: OpenCV cannot decode the file.

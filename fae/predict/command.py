@@ -11,15 +11,16 @@ from tqdm import tqdm
 from fae.machine.lock import locked
 from fae.predict.inputs import Inputs
 from fae.predict.pictures import MAPS, Pictures
-from fae.predict.scorer import EXPORTED, ExportScorer, RunScorer, Scorer
+from fae.predict.scorer import ExportScorer, RunScorer, Scorer
 from fae.predict.scoring import Scoring
-from fae.predict.workers import default_threads, in_threads
+from fae.predict.workers import cores_of, default_threads, in_threads
 from fae.prediction.files import Files, indexed
 from fae.prediction.part import Parts
 from fae.prediction.row import TABLE, Row
 from fae.prediction.settings import check_output, settle
 from fae.prediction.shard import Shard, State, begin, write_state
 from fae.prediction.table import write_table
+from fae_runtime.export import METADATA
 
 _OF_RUNS = {"evaluation": None, "size": "run", "tile": None, "overlap": None, "device": "auto"}
 """The keys that an export has no choice of, with the values that choose nothing."""
@@ -95,14 +96,14 @@ def _score(files: Files, scoring: Scoring, folder: Path, batch_size: int, thread
 
 def _scorer(cfg: DictConfig, threads: int) -> Scorer:
     folder, thresholds = Path(cfg.run_dir), {"image": cfg.threshold.image, "pixel": cfg.threshold.pixel}
-    if not (folder / EXPORTED).is_file():
+    if not (folder / METADATA).is_file():
         return RunScorer(folder, thresholds, cfg.evaluation, cfg.size, cfg.tile, cfg.overlap, cfg.device)
     for key, value in _OF_RUNS.items():
         if cfg[key] != value:
             raise ValueError(
                 f"{key} (={cfg[key]}) has no meaning for the export run_dir (={folder}); leave it out, or name a run"
             )
-    return ExportScorer(folder, thresholds, threads)
+    return ExportScorer(folder, thresholds, cores_of(threads))
 
 
 def _settings(cfg: DictConfig, scorer: Scorer, shard: Shard, root: Path) -> dict[str, Any]:

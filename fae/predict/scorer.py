@@ -1,20 +1,18 @@
 """What scores images: the detector of a run, or that of an exported folder."""
 
 import json
-import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fae.detector import Detector, load
 from fae.image import Array
+from fae.machine.extra import MissingExtraError
 from fae.run.folder import METRICS
-
-EXPORTED = "metadata.json"
-"""The file that marks a folder as an export."""
+from fae_runtime import Detector as Exported
 
 _OWN, _SEEN = 2**24, 2**19
 """The most pixels of a batch: as files hold them, and as the network sees them; one image may have more."""
@@ -119,18 +117,20 @@ class ExportScorer:
     Args:
         folder: the exported folder.
         thresholds: thresholds by kind that take the place of its own; None keeps its own.
-        threads: number of threads of the engine.
+        threads: number of threads of the engine for each call.
 
     Raises:
+        MissingExtraError: the engine is not installed.
         ValueError: the folder is no sound export, or each of its images needs a region of its own.
     """
 
     def __init__(self, folder: Path, thresholds: dict[str, float | None], threads: int) -> None:
-        from fae_runtime import Detector as Runtime
-
-        self.detector: Any = Runtime.load(folder, threads=threads)
-        self.metadata: dict[str, Any] = self.detector.metadata
-        if self.metadata["image"].get("roi") == "each":
+        try:
+            self.detector = Exported.load(folder, threads=threads)
+        except ImportError as error:
+            raise MissingExtraError(str(error)) from error  # the message says what to install
+        self.metadata = self.detector.metadata
+        if self.metadata["image"]["roi"] == "each":
             raise ValueError(
                 f"run_dir (={folder}) needs a region of interest for each image, which predictions in bulk do not "
                 "have; call fae_runtime.Detector with roi= for each image"
@@ -138,17 +138,14 @@ class ExportScorer:
         self.thresholds = _set(self.detector, thresholds)
         self.identity, self.colour_limit = self.detector.identity, self.detector.colour_limit
         self.one_size = self.metadata["image"]["size"] == "native"
-        self._turn = threading.Lock()  # an engine has threads of its own, and need not allow several calls at once
 
     def read(self, path: Path) -> Array:
         """See `Scorer.read`."""
-        return np.asarray(self.detector.read(path))
+        return self.detector.read(path)
 
     def batch(self, images: Sequence[Array]) -> Sequence[Found]:
         """See `Scorer.batch`."""
-        with self._turn:
-            found: Sequence[Found] = self.detector.batch(images)
-        return found
+        return self.detector.batch(images)
 
     def share(self, image: Array) -> float:
         """See `Scorer.share`."""
@@ -157,15 +154,14 @@ class ExportScorer:
 
     def percent(self, score: float) -> float | None:
         """See `Scorer.percent`."""
-        found: float | None = self.detector.percent(score)
-        return found
+        return self.detector.percent(score)
 
     def undefined(self, kind: str) -> str:
         """See `Scorer.undefined`."""
         return str(self.metadata["thresholds"].get(f"{kind}_undefined") or "the export has no threshold")
 
 
-def _set(detector: Any, thresholds: dict[str, float | None]) -> dict[str, float | None]:
+def _set(detector: Detector | Exported, thresholds: dict[str, float | None]) -> dict[str, float | None]:
     """Set the thresholds that are given, and return those that hold."""
     for kind, value in thresholds.items():
         if value is not None:

@@ -19,6 +19,11 @@ def default_threads() -> int:
     return min(torch.get_num_threads(), _MOST)
 
 
+def cores_of(threads: int) -> int:
+    """Return the number of cores that each of several threads may use for its arithmetic."""
+    return max(1, torch.get_num_threads() // threads)
+
+
 def in_threads(
     function: Callable[[list[_Item]], _Result], items: Iterable[_Item], together: int, threads: int
 ) -> Generator[_Result, None, None]:
@@ -34,7 +39,7 @@ def in_threads(
         threads: number of threads, >= 1.
     """
     cores = torch.get_num_threads()
-    torch.set_num_threads(max(1, cores // threads))
+    torch.set_num_threads(cores_of(threads))
     pool = ThreadPoolExecutor(threads)
     waiting: deque[Future[_Result]] = deque()
     source = iter(items)

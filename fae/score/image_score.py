@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from fae.score.median import median
 from fae.types import ImageScore
 
 
@@ -88,8 +89,7 @@ class Contrast:
 
     def __call__(self, anomaly_map: Tensor) -> Tensor:
         """`(B, 1, H, W)` to `(B,)`; values are about 1 or more, and 0 for a map of zeros."""
-        median = anomaly_map.flatten(1).median(dim=1).values
-        return self.top(anomaly_map) / median.clamp_min(1e-12)
+        return self.top(anomaly_map) / median(anomaly_map.flatten(1)).clamp_min(1e-12)
 
 
 class Excess:

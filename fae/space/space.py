@@ -14,6 +14,8 @@ class Space(nn.Module, ABC):
     """The name of the space in reports."""
     stride: int
     """The side of a cell in pixels."""
+    coarsest: int = 1
+    """The side in pixels of the coarsest cell that the space looks at: images of its multiples need no resizing."""
     levels: tuple[int, ...]
     """The number of channels of each level; they follow each other, and their sum is C."""
     fine: int = 0

@@ -23,19 +23,20 @@ CONFIGS = {
     "fae.preview": "train",
     "fae.evaluate": "evaluate",
     "fae.predict": "predict",
+    "fae.export": "export",
     "fae.report": "report",
     "fae.dashboard": "dashboard",
     "fae.data.check": "check",
     "fae.data.download": "download",
     "experiments.benchmark": "benchmark",
 }
-COMMAND = re.compile(r"^(?:\w+=\S+ )*(?:\.venv/bin/)?python -m ((?:fae|experiments\.benchmark)[\w.]*)(.*)$")
+COMMAND = re.compile(r"^(?:\w+=\S+ )*(?:\.venv/bin/)?python -m ((?:fae\b|experiments\.benchmark)[\w.]*)(.*)$")
 WORD = re.compile(r"~[a-z]\w*(\.\w+)*|\+?[a-z][\w/@.]*=[^=\s…]+")
 NO_WORDS = {"objective=amplifi", "key=value"}  # what the text says of words as such
 SPOKEN_OF = (
     ("train", ("category=generic",)),
     ("train", ("corruption=elastic",)),
-    *((config, ()) for config in ("evaluate", "predict", "report", "dashboard", "benchmark")),
+    *((config, ()) for config in ("evaluate", "predict", "export", "report", "dashboard", "benchmark")),
     ("evaluate", ("grid=default",)),
 )
 """Configurations that hold every key which the text may speak of."""

@@ -1,6 +1,6 @@
-import torch
 from torch import Tensor
 
+from fae.score.median import median
 from fae.score.residual.shapes import check_colours, check_shapes
 
 _SIGNS = {"darker": -1, "brighter": 1}
@@ -48,8 +48,5 @@ class OneSided:
         check_shapes(image, reconstruction)
         check_colours(self.name, image)
         difference = _SIGNS[self.name] * (image - reconstruction)
-        planes = difference.flatten(0, 1)
-        # Each plane is reduced by itself, because CUDA's median along a dimension is not deterministic.
-        offset = torch.stack([plane.median() for plane in planes])
-        offset = offset.view(*difference.shape[:2], 1, 1)
+        offset = median(difference.flatten(2))[..., None, None]
         return (difference - offset).clamp_min(0).square().mean(dim=1, keepdim=True)
