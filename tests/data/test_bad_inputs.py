@@ -82,6 +82,10 @@ def pattern(says: str) -> str:
     return ".*".join(re.escape(part.strip()) for part in says.split("…"))
 
 
+PACKAGES = ("predict",)
+"""The commands that are packages."""
+
+
 def words_of(row: Row, whole: Path) -> list[str]:
     typed = shlex.split(row.words)
     if row.command == "train":
@@ -103,7 +107,8 @@ def test_a_bad_input_is_told(
     row.prepare()
     before = files(tmp_path)
     monkeypatch.setattr("sys.argv", ["fae", *words])
-    module = importlib.import_module(f"fae.{'predict' if row.command == 'bare' else row.command}")
+    name = "predict" if row.command == "bare" else row.command
+    module = importlib.import_module(f"fae.{name}{'.__main__' if name in PACKAGES else ''}")
     code: object = 0
     try:
         with rights_of_a_user() if row.rights else nullcontext():
