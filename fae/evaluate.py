@@ -14,7 +14,7 @@ from fae.cli import command as cli
 from fae.evaluation.ensemble import check_members, pooled, together
 from fae.evaluation.finish import Maps, finish, write_detector, write_evaluation
 from fae.evaluation.finished_run import FOLDER, Scored
-from fae.evaluation.measure import Normals, summary
+from fae.evaluation.measure import summary
 from fae.evaluation.search import Grid, Labelled, Setting, best
 from fae.evaluation.search_page import plot, table, write_csv
 from fae.machine.lock import locked
@@ -80,7 +80,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         name = cfg.name or _name(run, cfg)
         detector = folder / f"{name}.pt"
         if cfg.ensemble is None:
-            write_detector(detector, run.cfg, run_dir, run.score, every, finished.result)
+            write_detector(detector, run.cfg, run_dir, run.score, every, finished.result, run.data)
         else:
             detector.unlink(missing_ok=True)
         path = write_evaluation(folder, name, finished)
@@ -129,13 +129,14 @@ def _choose(grid: Grid, run: Scored, select: str | None) -> tuple[Setting, str |
     judged = data.test.content & data.has_mask.view(-1, 1, 1, 1)
     damaged = None
     if select == "validation":
-        damaged = Labelled(*run.damaged, data.val.content.repeat(data.val_corruptions, 1, 1, 1))
+        judged_copies = data.val.content.repeat(data.val_corruptions, 1, 1, 1)
+        damaged = Labelled(*run.damaged, judged_copies, None if data.val.roi is None else judged_copies)
     rows = grid.sweep(
         run.score.residual,
         run.score.image_score,
-        Normals(residual.val, data.val.content),
+        Labelled(residual.val, torch.zeros_like(data.val.content), data.val.content, data.val.roi),
         damaged,
-        Labelled(residual.test, data.mask, judged),
+        Labelled(residual.test, data.mask, judged, data.test.roi),
         data.test.content,
         label,
     )

@@ -9,9 +9,11 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric
 
+from fae.head.head import Part
 from fae.metric.pixel import MEASURES
 from fae.metric.streaming import StreamingPixelMetrics
 from fae.network import Network
+from fae.score.levels import compared
 from fae.types import Batch, Images, Losses, Objective, Residual
 
 _PART = 32  # images whose points are in memory at once
@@ -68,16 +70,18 @@ class AnomalyAutoencoder(lightning.LightningModule):
         return reconstruction
 
     def in_space(self, batch: Batch) -> Batch:
-        """Bring a batch of images to the space of the network: X, X̂ and M."""
+        """Bring a batch of images to the space of the network: X, X̂, M, and the cells that count."""
         space = self.network.space
-        return Batch(space.undamaged(batch.clean), space(batch.corrupted), space.mask(batch.corruption_mask))
+        roi = None if batch.roi is None else space.cells(batch.roi)
+        return Batch(space.undamaged(batch.clean), space(batch.corrupted), space.mask(batch.corruption_mask), roi)
 
     def on_fit_start(self) -> None:
         """Let space and head look at the training images, unless a checkpoint has brought what they know."""
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        image: Tensor = data.train.image
-        self.network.space.fit(torch.chunk(image, -(-len(image) // data.batch_size)))
-        self.network.head.remember(_Points(self, image), len(image), self.network.space.fine)
+        image, roi = data.train.image, data.train.roi
+        chunks = -(-len(image) // data.batch_size)
+        self.network.space.fit(torch.chunk(image, chunks), None if roi is None else torch.chunk(roi, chunks))
+        self.network.head.remember(_Points(self, image, roi), len(image), self.network.space.fine)
 
     def on_fit_end(self) -> None:
         """Free what the space has kept for training."""
@@ -87,7 +91,7 @@ class AnomalyAutoencoder(lightning.LightningModule):
         """Return the loss of one step on corrupted crops; log the loss and its parts."""
         points = self.in_space(batch)
         reconstruction = self(points.corrupted)
-        losses: Losses = self.objective(reconstruction, *points)
+        losses: Losses = self.objective(reconstruction, *points.parts)
         beside = self.network.head.losses(points.corrupted, reconstruction, batch)
         # The progress bar does not get them: Lightning would wait for their values in every step, shown or not.
         self.log_dict(
@@ -107,19 +111,19 @@ class AnomalyAutoencoder(lightning.LightningModule):
             return  # the batch is smaller than the number of processes
         points = self.in_space(batch)
         reconstruction = self(points.corrupted)
-        losses: Losses = self.objective(reconstruction, *points)
+        losses: Losses = self.objective(reconstruction, *points.parts)
         error = (reconstruction - points.clean).square().mean(dim=1, keepdim=True).float()
-        damaged = points.corruption_mask
+        damaged, judged = points.corruption_mask, points.roi
         self.val_loss.update(losses.total, len(batch.clean))
-        self.val_restoration_error.update(error, damaged)
-        self.val_normal_error.update(error, 1 - damaged)
-        residual = self.residual(points.corrupted, reconstruction)
+        self.val_restoration_error.update(error, damaged if judged is None else damaged * judged)
+        self.val_normal_error.update(error, 1 - damaged if judged is None else (1 - damaged) * judged)
+        residual = compared(self.residual, points.corrupted, reconstruction, judged)
         maps = torch.cat([residual, self.network.head.evidence(points.corrupted, reconstruction)], dim=1)
         for metric, one in zip(
             self.val_found.values(), torch.split(maps.nan_to_num(nan=torch.inf), 1, dim=1), strict=True
         ):
             assert isinstance(metric, StreamingPixelMetrics)
-            metric.update(one, damaged > 0.5)
+            metric.update(one, damaged > 0.5, judged)
 
     def on_validation_epoch_end(self) -> None:
         """Log means over all held-out images, and how well residual and head find the damage in all of their cells."""
@@ -140,7 +144,7 @@ class AnomalyAutoencoder(lightning.LightningModule):
 
     def predict_step(self, batch: Images, batch_idx: int, dataloader_idx: int = 0) -> Prediction:
         """Return residuals and reconstructions of images without synthetic damage."""
-        levels, reconstruction = self.network(batch.image, self.residual)
+        levels, reconstruction = self.network(batch.image, self.residual, roi=batch.roi)
         shown = self.network.space.picture(reconstruction, batch.image.shape[-2:]).clamp(0, 1)
         return Prediction(levels.cpu(), (shown * 255).round().byte().cpu(), batch.sample.cpu())
 
@@ -156,13 +160,14 @@ class AnomalyAutoencoder(lightning.LightningModule):
 class _Points:
     """The points of the training images, part by part in a seeded order, as training sees them undamaged."""
 
-    def __init__(self, module: AnomalyAutoencoder, image: Tensor) -> None:
-        self.module, self.image = module, image
+    def __init__(self, module: AnomalyAutoencoder, image: Tensor, roi: Tensor | None) -> None:
+        self.module, self.image, self.roi = module, image, roi
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def __iter__(self) -> Iterator[Part]:
         order = torch.randperm(len(self.image), generator=torch.Generator().manual_seed(0))
         space, device = self.module.network.space, self.module.device
         for some in torch.split(order, _PART):
             with torch.no_grad(), self.module.trainer.precision_plugin.forward_context():
                 point = space.undamaged(self.image[some].to(device).float() / 255)
-            yield point  # outside of the context, so that what is done with it has full precision
+            roi = None if self.roi is None else space.cells(self.roi[some].to(device))
+            yield Part(point, roi)  # outside of the context, so that what is done with it has full precision

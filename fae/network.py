@@ -1,5 +1,6 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from inspect import signature
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,7 @@ from fae.space.space import Space
 from fae.types import Residual
 
 _TRIED = 64  # px, side of an image on which a network is tried
+_COVERED = 0.5  # least share of a cell that a region of interest must cover somewhere
 
 
 class Passed(NamedTuple):
@@ -40,6 +42,32 @@ class Network(nn.Module):
     def names(self) -> tuple[str, ...]:
         """The names of the L levels."""
         return (*self.space.names, *self.head.names)
+
+    def check_roi(self, roi: Tensor | None, parts: Mapping[str, Callable[..., object]]) -> None:
+        """Refuse regions of interest that are too small for the space, or parts of a run that would not heed them.
+
+        Args:
+            roi: `(N, 1, H, W)` bool regions of the images that are learned from; None if all counts.
+            parts: functions that must take `roi`, by the keys of the configuration that name them.
+
+        Raises:
+            ValueError: a region covers no cell by half, or a function has no argument `roi`.
+        """
+        if roi is None:
+            return
+        different = roi[:1] if roi.stride(0) == 0 else roi  # one region of all images is stored once
+        covered = torch.cat([self.space.mask(some.float()).amax(dim=(1, 2, 3)) for some in torch.split(different, 64)])
+        if covered.min() < _COVERED:
+            raise ValueError(
+                f"data.roi covers no cell of space={self.space.name} by half, which has {self.space.stride}×"
+                f"{self.space.stride} px; draw a larger region, or use space=pixel"
+            )
+        for key, part in parts.items():
+            if "roi" not in signature(part.forward if isinstance(part, nn.Module) else part).parameters:
+                raise ValueError(
+                    f"{key} ({type(part).__name__}) takes no roi, so that data.roi would not keep its promise; give it "
+                    "the argument roi=None, and leave out what lies outside, see docs/extend.md"
+                )
 
     def check_score(self, score: Score) -> None:
         """Refuse a score that does not compare the channels of this space, or does not combine these levels.
@@ -83,7 +111,11 @@ class Network(nn.Module):
             )
 
     def forward(
-        self, image: Tensor, residual: Residual, reconstruct: Callable[[Tensor], Tensor] | None = None
+        self,
+        image: Tensor,
+        residual: Residual,
+        reconstruct: Callable[[Tensor], Tensor] | None = None,
+        roi: Tensor | None = None,
     ) -> Passed:
         """Compare images with their reconstructions.
 
@@ -91,8 +123,10 @@ class Network(nn.Module):
             image: `(B, 3, H, W)` images in [0, 1].
             residual: function that compares the channels of one level.
             reconstruct: function that stands in for the model, e.g. tile by tile.
+            roi: `(B, 1, H, W)` bool, the regions of interest of the images; None if all counts.
         """
         point = self.space(image)
         reconstruction = (reconstruct or self.model)(point.contiguous(memory_format=torch.channels_last))
-        residuals = by_level(residual, point, reconstruction, self.space.levels)
+        cells = None if roi is None else self.space.cells(roi)
+        residuals = by_level(residual, point, reconstruction, self.space.levels, cells)
         return Passed(torch.cat([residuals, self.head.evidence(point, reconstruction)], dim=1), reconstruction)

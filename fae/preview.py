@@ -78,12 +78,12 @@ def _corrupted(data: DataModule, count: int) -> tuple[Batch, Tensor, Tensor]:
     kept: list[Batch] = []
     covered, strength = [], []
     for i, which in enumerate(torch.split(order, data.batch_size)):
-        batch = data.training_batch(Raw(data.train.image[which], data.max_steps + i))
+        batch = data.training_batch(Raw(data.train.image[which], data.max_steps + i, data.train.roi_of(which)))
         if i * data.batch_size < count:
             kept.append(batch)
         covered.append(coverage(batch))
         strength.append(amplitude(batch))
-    examples = Batch(*(torch.cat(parts)[:count] for parts in zip(*kept, strict=True)))
+    examples = Batch(*(torch.cat(parts)[:count] for parts in zip(*(one.parts for one in kept), strict=True)))
     return examples, torch.cat(covered), torch.cat(strength)
 
 

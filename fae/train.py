@@ -126,6 +126,7 @@ def _train(
     module = build_module(cfg, score)
     module.network.check(data.stages[0])
     module.network.check_score(score)
+    module.network.check_roi(data.train.roi, {"objective": module.objective, "score.residual": score.residual})
     mode = safe_mode(cfg.logger.mode)
     words = [word for word in command if not word.startswith(("run_dir=", "sweep="))]
     resume = shlex.join([python(), "-m", "fae.train", *words, override("run_dir", str(run_dir))])
@@ -143,11 +144,12 @@ def _train(
         val, test = predict(trainer, module, data)
         if not trainer.is_global_zero:
             return {}
-        inside = data.val.content
-        score.rule.calibrate(val.levels, module.network.names)
-        held_out = Normals(score.calibrate(score.combined(val.levels, inside.shape[-2:]), inside), inside)
-        levels = Levels(module.network.names, module.network.space.shows, val.levels, test.levels)
-        maps = Maps(held_out, score.anomaly_map(score.combined(test.levels, inside.shape[-2:])), levels=levels)
+        inside, roi, names = data.val.content, data.val.roi, module.network.names
+        score.calibrate_rule(val.levels, names, roi)
+        held_out = Normals(score.calibrate(score.combined(val.levels, inside.shape[-2:], roi), inside, roi), inside)
+        levels = Levels(names, module.network.space.shows, val.levels, test.levels)
+        residual = score.combined(test.levels, inside.shape[-2:], data.test.roi)
+        maps = Maps(held_out, score.anomaly_map(residual, data.test.roi), levels=levels)
         others = (
             checkpoint
             | {
@@ -162,7 +164,7 @@ def _train(
         )
         others |= find_unseen(trainer, module, data, score, instantiate(cfg.unseen, _convert_="all"))
         finished = finish(cfg, data, score, maps, others)
-        write_detector(run_dir / DETECTOR, cfg, run_dir, score, maps, finished.result)
+        write_detector(run_dir / DETECTOR, cfg, run_dir, score, maps, finished.result, data)
         write_run(run_dir, finished, test.reconstruction, data, cfg.pictures, logger, cfg.logger.log_model)
     metrics = finished.metrics
     if reason := metrics.get("image_threshold_undefined"):

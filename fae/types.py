@@ -1,6 +1,6 @@
 """The vocabulary that all packages share; this module imports nothing of fae."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -20,6 +20,17 @@ class Batch(NamedTuple):
     """`(B, 3, H, W)` inputs X̂."""
     corruption_mask: Tensor
     """`(B, 1, H, W)` masks M: 0 = untouched, 1 = fully replaced, partly replaced in between."""
+    roi: Tensor | None = None
+    """`(B, 1, H, W)` bool regions of interest, False where nothing counts; None if all counts."""
+
+    @property
+    def parts(self) -> tuple[Tensor, ...]:
+        """The parts that are there."""
+        return tuple(part for part in self if part is not None)
+
+    def each(self, function: Callable[[Tensor], Tensor]) -> "Batch":
+        """Apply a function to every part that is there."""
+        return Batch(*map(function, self.parts))
 
 
 class Images(NamedTuple):
@@ -29,6 +40,8 @@ class Images(NamedTuple):
     """`(B, 3, H, W)` images in [0, 1]."""
     sample: Tensor
     """`(B,)` int64 positions in the split that is predicted."""
+    roi: Tensor | None = None
+    """`(B, 1, H, W)` bool regions of interest; None if all counts."""
 
 
 class Losses(NamedTuple):
@@ -45,8 +58,18 @@ class Losses(NamedTuple):
 class Objective(Protocol):
     """A training objective; if it weighs two terms, its weight is named `lam`, the paper's λ."""
 
-    def __call__(self, reconstruction: Tensor, clean: Tensor, corrupted: Tensor, corruption_mask: Tensor) -> Losses:
-        """Return the losses of images `(B, 3, H, W)` in [0, 1] with a mask `(B, 1, H, W)` in [0, 1]."""
+    def __call__(
+        self,
+        reconstruction: Tensor,
+        clean: Tensor,
+        corrupted: Tensor,
+        corruption_mask: Tensor,
+        roi: Tensor | None = None,
+    ) -> Losses:
+        """Return the losses of images `(B, 3, H, W)` in [0, 1] with a mask `(B, 1, H, W)` in [0, 1].
+
+        Where `roi`, `(B, 1, H, W)` bool, is False, no pixel changes a loss; without regions it is not passed.
+        """
         ...
 
 
@@ -74,8 +97,12 @@ class Residual(Protocol):
 
     name: str
 
-    def __call__(self, image: Tensor, reconstruction: Tensor) -> Tensor:
-        """Return residuals `(B, 1, H, W)`, >= 0, of two `(B, C, H, W)`; higher means more anomalous."""
+    def __call__(self, image: Tensor, reconstruction: Tensor, roi: Tensor | None = None) -> Tensor:
+        """Return residuals `(B, 1, H, W)`, >= 0, of two `(B, C, H, W)`; higher means more anomalous.
+
+        Where `roi`, `(B, 1, H, W)` bool, is False, no pixel changes the residual of another one, and the residual is
+        arbitrary; without regions it is not passed.
+        """
         ...
 
 

@@ -49,7 +49,7 @@ def generator() -> torch.Generator:
 @lru_cache(maxsize=256)
 def _composed(command: str, overrides: tuple[str, ...]) -> DictConfig:
     register()
-    with initialize_config_dir(conf_dir(), version_base="1.3"):
+    with initialize_config_dir(conf_dir(command), version_base="1.3"):
         return compose(command, list(overrides))
 
 

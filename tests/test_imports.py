@@ -18,7 +18,7 @@ FLOORS = (
     ("callback",),
     ("run",),
     ("evaluation", "detector", "report", "prediction"),
-    ("train", "evaluate", "predict", "merge", "preview", "dashboard", "export"),
+    ("train", "evaluate", "predict", "merge", "preview", "dashboard", "export", "serve"),
 )
 """From the ground up. A room imports from floors below its own; rooms of one floor do not know each other."""
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -75,6 +75,7 @@ def test_only_what_builds_a_run_reads_the_configuration() -> None:
         "preview.py",
         "dashboard.py",
         "report/__main__.py",
+        "serve/__main__.py",
         "predict/command.py",
     )
     commands = ("data/check.py", "data/download.py", "detector/from_run.py", "cli/check.py")

@@ -22,6 +22,10 @@ def test_coverage_and_amplitude_by_hand() -> None:
     batch = Batch(clean, corrupted, mask)
     assert coverage(batch).tolist() == [0.25, 0]
     torch.testing.assert_close(amplitude(batch), torch.tensor([0.4, 0.0]))
+    left = torch.tensor([[True, False], [True, False]]).expand(2, 1, 2, 2)
+    assert coverage(batch._replace(roi=left)).tolist() == [0.5, 0]
+    assert coverage(batch._replace(roi=~left)).tolist() == [0, 0]
+    torch.testing.assert_close(amplitude(batch._replace(roi=~left)), torch.tensor([0.0, 0.0]))
 
 
 @pytest.mark.parametrize("extra", [[], ["data.noise_sigma=0.1"], ["data.image_size=[20,40]"]], ids=str)
@@ -31,6 +35,17 @@ def test_preview(extra: list[str], tiny_config: Callable[..., DictConfig], tmp_p
     picture = np.asarray(Image.open(path).convert("RGB"))
     assert min(picture.shape[:2]) > 400
     assert picture.std() > 20
+
+
+def test_the_outline_of_the_region_of_interest_is_shown(tiny_config: Callable[..., DictConfig], tmp_path: Path) -> None:
+    Image.fromarray(np.tri(32, dtype=np.uint8)).save(tmp_path / "roi.png")
+    blue = []
+    for roi in ("null", str(tmp_path / "roi.png")):
+        path = preview(tiny_config("sheet", "corruption=elastic", "pictures=2", f"data.roi={roi}"))
+        picture = np.asarray(Image.open(path).convert("RGB")).astype(int)
+        blue.append(int((np.abs(picture - (46, 156, 255)).max(axis=2) < 20).sum()))
+    assert blue[0] == 0
+    assert blue[1] > 100
 
 
 def test_the_command_logs_to_wandb(

@@ -97,7 +97,7 @@ def plain_batches(images: PlainImages, batch_size: int) -> Iterator[Batch]:
 
 
 def _collate(samples: list[Batch]) -> Batch:
-    return Batch(*default_collate(samples))
+    return Batch(*default_collate([sample.parts for sample in samples]))
 
 
 def plain_step(
@@ -108,7 +108,7 @@ def plain_step(
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
 
     def step() -> None:
-        batch = Batch(*(part.to(device) for part in next(batches)))
+        batch = next(batches).each(lambda part: part.to(device))
         loss = objective(model(batch.corrupted), *batch).total
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

@@ -13,6 +13,7 @@ from torch import Tensor
 from fae.cli.schema import register
 from fae.data.module import DataModule
 from fae.data.prepare import Raw
+from fae.data.serve import resident
 from fae.machine.precision import best_precision, on_gpu
 from fae.module import AnomalyAutoencoder
 from fae.run.build import build_module
@@ -64,7 +65,7 @@ class Subject:
 
     @cached_property
     def _image(self) -> Tensor:
-        return self.data.resident(self.device)
+        return resident(self.data.train.image, self.device)
 
     def raw(self) -> Iterator[Raw]:
         """Bytes of images without end, on the device, from where training would take them."""

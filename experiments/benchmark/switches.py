@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -101,7 +102,7 @@ def _compilations(subject: Subject, batch: Batch) -> dict[str, Any]:
     counters.clear()
     side = min(batch.clean.shape[-2:])
     for crop in (side // 2, side * 3 // 4, side):
-        _step(subject, Batch(*(part[..., :crop, :crop] for part in batch)), prepare=_compiled)()
+        _step(subject, batch.each(itemgetter((..., slice(crop), slice(crop)))), prepare=_compiled)()
     names, values = torch._dynamo.utils.compile_times(repr="csv", aggregate=True)
     seconds = {str(name): float(str(value)) for name, value in zip(names, values, strict=True)}
     return {

@@ -134,7 +134,7 @@ def fit(
         which, queue = queue[:size], queue[size:]
         data.max_steps = max(step + 1, round(step / max(progress, 1e-9)))  # crops grow by the clock, too
         batch = data.training_batch(Raw(image[which], step))
-        batch = Batch(*(part.contiguous(memory_format=torch.channels_last) for part in batch))
+        batch = batch.each(lambda part: part.contiguous(memory_format=torch.channels_last))
         for group in optimizer.param_groups:
             group["lr"] = cfg.optimizer.lr * rate(progress)
         loss = rival.loss(batch, generator)

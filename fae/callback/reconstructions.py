@@ -7,6 +7,7 @@ from lightning.pytorch.callbacks import Callback
 from fae.module import AnomalyAutoencoder
 from fae.picture.panel import colour_limit
 from fae.picture.training import draw
+from fae.score.levels import compared
 from fae.tracking.logger import ResumableWandbLogger
 from fae.types import Batch
 
@@ -51,11 +52,13 @@ class Reconstructions(Callback):
             return
         assert isinstance(pl_module, AnomalyAutoencoder)
         assert not pl_module.training
-        shown = Batch(*(part[: self.images] for part in batch))
+        shown = batch.each(lambda part: part[: self.images])
         with torch.no_grad(), trainer.precision_plugin.forward_context():
             points = pl_module.in_space(shown)
             reconstruction = pl_module(points.corrupted)
-        residual = pl_module.residual(points.corrupted, reconstruction.float())
-        perfect = pl_module.residual(points.corrupted, points.clean)
+        residual = compared(pl_module.residual, points.corrupted, reconstruction.float(), points.roi)
+        perfect = compared(pl_module.residual, points.corrupted, points.clean, points.roi)
+        if points.roi is not None:
+            residual, perfect = residual.where(points.roi, 0), perfect.where(points.roi, 0)
         reconstruction = pl_module.network.space.picture(reconstruction, shown.clean.shape[-2:])
         logger.log_picture(KEY, draw(shown, reconstruction, residual, colour_limit(perfect.cpu()), step), step - 1)

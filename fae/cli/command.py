@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -80,12 +81,13 @@ def run(
         schema: dataclass of the root keys; if None, the entry in `fae.cli.schema.SCHEMAS`.
     """
     register()
+    folder, schema = Path(conf_dir(config_name)), schema or SCHEMAS[config_name]
     wanted = os.environ.get("HYDRA_FULL_ERROR")
 
     def checked(cfg: DictConfig) -> Any:
         check_words(HydraConfig.get().overrides.task)
-        check_root(cfg, schema or SCHEMAS[config_name])
-        check_missing(cfg)
+        check_root(cfg, schema)
+        check_missing(cfg, folder)
         check_callbacks(cfg)
         check_leaves(cfg)
         check_kinds(cfg)
@@ -94,12 +96,12 @@ def run(
 
     typed = sys.argv
     with plainly():
-        check_groups(typed[1:])
-        sys.argv = [typed[0], *as_typed(typed[1:])]
+        check_groups(typed[1:], folder)
+        sys.argv = [typed[0], *as_typed(typed[1:], schema)]
         # Without this variable Hydra swallows the exception that knows which key was wrong.
         os.environ["HYDRA_FULL_ERROR"] = "1"
         try:
-            hydra.main(config_path=conf_dir(), config_name=config_name, version_base="1.3")(prepare(checked))()
+            hydra.main(config_path=str(folder), config_name=config_name, version_base="1.3")(prepare(checked))()
         finally:
             sys.argv = typed
             if wanted is None:

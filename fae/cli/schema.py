@@ -7,6 +7,8 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
+from fae.cli.schema_of_use import ExportConfig, MergeConfig, PredictConfig, ServeConfig
+
 
 @dataclass
 class Category:
@@ -80,84 +82,6 @@ class EvaluateConfig:
 
 
 @dataclass
-class Write:
-    """The files that fae.predict writes beside its table."""
-
-    map: bool = True
-    mask: bool = True
-    overlay: bool = True
-
-
-@dataclass
-class GivenThresholds:
-    """The thresholds that a user sets in place of a run's own."""
-
-    image: float | None = None
-    pixel: float | None = None
-
-
-@dataclass
-class GivenShard:
-    """One of several equal commands that share the files of one input."""
-
-    count: int = 1
-    index: int = 0
-
-
-@dataclass
-class PredictConfig:
-    """The keys of conf/predict.yaml; all others are refused."""
-
-    run_dir: str = MISSING
-    input: Any = MISSING
-    output: str = MISSING
-    evaluation: str | None = None
-    threshold: GivenThresholds = field(default_factory=GivenThresholds)
-    size: str = "run"
-    tile: int | None = None
-    overlap: int | None = None
-    write: Write = field(default_factory=Write)
-    maps: str = "all"
-    device: str = "auto"
-    shard: GivenShard = field(default_factory=GivenShard)
-    batch_size: int = 16
-    threads: int | None = None
-
-
-@dataclass
-class MergeConfig:
-    """The keys of conf/merge.yaml; all others are refused."""
-
-    output: str = MISSING
-    format: Any = "csv"
-
-
-@dataclass
-class OtherNormals:
-    """The folder of normal images that an export's thresholds come from, if they are not the held-out ones."""
-
-    root: str | None = None
-
-
-@dataclass
-class ExportConfig:
-    """The keys of conf/export.yaml; all others are refused."""
-
-    output: str = MISSING
-    run_dir: str | None = None
-    verify: str | None = None
-    evaluation: str | None = None
-    size: str = "run"
-    precision: str = "float32"
-    data: Any = MISSING
-    score: Any = MISSING
-    threshold: Any = MISSING
-    ensemble: list[str] | None = None
-    ensemble_scale: str = "none"
-    calibration: OtherNormals = field(default_factory=OtherNormals)
-
-
-@dataclass
 class ReportConfig:
     """The keys of conf/report.yaml; all others are refused."""
 
@@ -213,10 +137,11 @@ SCHEMAS: dict[str, type] = {
     "train": TrainConfig,
     "evaluate": EvaluateConfig,
     "predict": PredictConfig,
-    "merge": MergeConfig,
     "export": ExportConfig,
+    "merge": MergeConfig,
     "report": ReportConfig,
     "dashboard": DashboardConfig,
+    "serve": ServeConfig,
     "check": CheckConfig,
     "download": DownloadConfig,
 }
@@ -231,8 +156,14 @@ def register() -> None:
     )
 
 
-def conf_dir() -> str:
-    """Return the folder of the configuration tree: inside the package in a wheel, beside it in a checkout.
+def conf_dir(command: str = "train") -> str:
+    """Return the folder of a command's configuration: inside the package in a wheel, beside it in a checkout.
+
+    A command with a key that is called like a group, such as `model`, has a folder of its own: beside `conf/model`,
+    Hydra would take `model=DIR` for a choice.
+
+    Args:
+        command: stem of the command's file.
 
     Raises:
         FileNotFoundError: the folder is in neither place.
@@ -240,5 +171,6 @@ def conf_dir() -> str:
     here = Path(__file__).resolve().parents[1]
     for folder in (here / "conf", here.parent / "conf"):
         if (folder / "train.yaml").is_file():
-            return str(folder)
+            own = folder / command
+            return str(own if (own / f"{command}.yaml").is_file() else folder)
     raise FileNotFoundError(f"no conf/train.yaml in {here} or beside it; reinstall the package")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
@@ -23,17 +24,22 @@ _LISTS = frozenset({"input", "ensemble", "calibration.runs"})
 _SWEEPS = re.compile(r"(choice|range|glob|interval|sort|shuffle|tag)\(")
 
 
-def as_typed(words: Sequence[str]) -> list[str]:
+def as_typed(words: Sequence[str], schema: type | None = None) -> list[str]:
     """Quote the texts among overrides, so that Hydra takes them as they were typed.
 
     Without it 2024_05_02 would become the number 20240502, and a letter such as ö or a bracket an error. What is quoted
     already, null, and interpolations stay; in a multirun (`-m`), commas separate several texts.
 
+    Args:
+        words: overrides.
+        schema: dataclass of a command's root keys; those with the type `str` are texts, too.
+
     Raises:
         ValueError: a text begins with ~, which the shell leaves as it is inside a word.
     """
     several = any(word in ("-m", "hydra.mode=MULTIRUN") or word.startswith("--mul") for word in words)
-    return [_as_typed(word, several) for word in words]
+    own = {key.name for key in fields(schema) if key.type is str} if schema is not None else set()
+    return [_as_typed(word, several, TEXTS | own) for word in words]
 
 
 def override(key: str, text: str) -> str:
@@ -41,12 +47,12 @@ def override(key: str, text: str) -> str:
     return f"{key}={_quoted(key, text)}"
 
 
-def _as_typed(word: str, several: bool) -> str:
+def _as_typed(word: str, several: bool, texts: frozenset[str]) -> str:
     typed, equals, value = word.partition("=")
     key = typed.lstrip("+")
     if equals and key in _LISTS and value.startswith("["):
         return f"{typed}={_list(key, value)}"
-    if not equals or key not in TEXTS or _kept(value):
+    if not equals or key not in texts or _kept(value):
         return word
     if several and (_SWEEPS.match(value) or any(part and part[0] in "\"'" for part in value.split(","))):
         return word

@@ -16,7 +16,9 @@ from tqdm import tqdm
 from fae.cli import command as cli
 from fae.cli.check import nearest
 from fae.data.compare import Compared, compare
+from fae.data.crop import as_size
 from fae.data.mvtec import expected
+from fae.data.roi import Look, look_at
 from fae.image import images_in, read_image, read_mask
 
 INCOMPLETE = 3
@@ -53,12 +55,13 @@ class Category(NamedTuple):
         return self.bad is None and all(count.found == count.expected for count in self.counts)
 
 
-def check_category(root: Path, name: str) -> Category:
+def check_category(root: Path, name: str, look: Look | None = None) -> Category:
     """Count the images of a category, and read all of them.
 
     Args:
         root: folder that contains the categories.
         name: name of one of the 15 categories.
+        look: function that looks at the region of interest of an image; None if whole images count.
     """
     wanted = expected()[name]
     folder = root / name
@@ -70,17 +73,19 @@ def check_category(root: Path, name: str) -> Category:
     }
     folders = [*wanted, *sorted(there.keys() - wanted.keys())]
     counts = [Count(one, wanted.get(one, 0), len(there.get(one, ()))) for one in folders]
-    return Category(name, counts, _first_bad(folder, there))
+    return Category(name, counts, _first_bad(folder, there, look))
 
 
-def _first_bad(folder: Path, there: dict[str, list[Path]]) -> str | None:
+def _first_bad(folder: Path, there: dict[str, list[Path]], look: Look | None) -> str | None:
     """Return why the first unusable file, in the order of folders and names, cannot be used."""
     paths = [path for one in sorted(there) for path in there[one]]
     for path in tqdm(paths, desc=folder.name, unit="file", leave=False, disable=not sys.stderr.isatty()):
         split, defect_type = path.relative_to(folder).parts[:2]
         try:
             if split != "ground_truth":
-                read_image(path)
+                height, width = read_image(path).shape[:2]
+                if look is not None:
+                    look(path, (height, width))
                 continue
             mask = read_mask(path)
             image = next(
@@ -92,13 +97,13 @@ def _first_bad(folder: Path, there: dict[str, list[Path]]) -> str | None:
                 return f"{path} has another size than {image}; the sizes must be equal"
             if not mask.any():
                 return f"{path} marks no pixel, but every mask of MVTec AD marks at least one"
-        except ValueError as error:
+        except (ValueError, FileNotFoundError) as error:
             return str(error)
     return None
 
 
 def check(cfg: DictConfig) -> Sequence[Category | Compared]:
-    """Print the numbers of images in each category.
+    """Print the numbers of images in each category, and the first bad image, mask or region of interest.
 
     Args:
         cfg: configuration composed from conf/check.yaml.
@@ -108,17 +113,19 @@ def check(cfg: DictConfig) -> Sequence[Category | Compared]:
 
     Raises:
         ValueError: `categories` is empty or holds an unknown name.
-        FileNotFoundError: `root` is not a folder.
+        FileNotFoundError: `root` is not a folder, or `data.roi` names nothing.
     """
     asked = [cfg.categories] if isinstance(cfg.categories, str | int) else cfg.categories
     names = None if asked is None else [str(name) for name in asked]
     dataset = cfg.data.source._target_.rpartition(".")[2]
+    size = None if cfg.data.image_size is None else as_size("data.image_size", cfg.data.image_size)
+    look = look_at(cfg.data.roi, size, cfg.data.aspect)
     if dataset == "mvtec":
-        return _check_mvtec(cfg.root or os.environ.get("MVTEC_AD_ROOT"), names)
-    return compare(dataset, instantiate(cfg.data.source, _convert_="all"), cfg.root, names)
+        return _check_mvtec(cfg.root or os.environ.get("MVTEC_AD_ROOT"), names, look)
+    return compare(dataset, instantiate(cfg.data.source, _convert_="all"), cfg.root, names, look)
 
 
-def _check_mvtec(folder: str | None, categories: Sequence[str] | None) -> list[Category]:
+def _check_mvtec(folder: str | None, categories: Sequence[str] | None, look: Look | None) -> list[Category]:
     """Check MVTec AD by its folders alone, so that a category with a missing or foreign file is counted, too."""
     if folder is None or not Path(folder).is_dir():
         raise FileNotFoundError(
@@ -131,7 +138,7 @@ def _check_mvtec(folder: str | None, categories: Sequence[str] | None) -> list[C
         raise ValueError("categories (=[]) must name at least one category; null checks all 15")
     if unknown := [name for name in names if name not in known]:
         raise ValueError(f"categories (={unknown[0]}) is no category of MVTec AD; {nearest(unknown[0], known)}")
-    results = [check_category(root, name) for name in names]
+    results = [check_category(root, name, look) for name in names]
     Console().print(_table(root, results))
     for one in results:
         for count in one.counts:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from fae.cli.check import nearest
 from fae.data.index import Index, Sample, Source
 from fae.data.public.counts import PARTS, Official, counts
+from fae.data.roi import Look
 from fae.image import read_image
 
 _SHOWN = [part for part in PARTS if part != "normal"]
@@ -50,7 +51,9 @@ class Compared(NamedTuple):
         return "whole" if self.official else "no official count"
 
 
-def compare(dataset: str, source: Source, root: str | None, categories: Sequence[str] | None) -> list[Compared]:
+def compare(
+    dataset: str, source: Source, root: str | None, categories: Sequence[str] | None, look: Look | None
+) -> list[Compared]:
     """Index categories, count and read all of their images and masks, and print the result.
 
     Args:
@@ -58,6 +61,7 @@ def compare(dataset: str, source: Source, root: str | None, categories: Sequence
         source: the reader.
         root: folder of the data set.
         categories: names of the categories; None checks all that have been published.
+        look: function that looks at the region of interest of an image; None if whole images count.
 
     Raises:
         ValueError: `categories` is empty or None and no category is known, or one of its names is unknown.
@@ -71,7 +75,7 @@ def compare(dataset: str, source: Source, root: str | None, categories: Sequence
         raise ValueError(f"categories (={categories}) must name at least one category of data={dataset}")
     if official and (unknown := [name for name in names if name not in official]):
         raise ValueError(f"categories (={unknown[0]}) is no category of {dataset}; {nearest(unknown[0], official)}")
-    results = [_compared(name, source, root, official.get(name, {})) for name in names]
+    results = [_compared(name, source, root, official.get(name, {}), look) for name in names]
     Console().print(_table(f"{dataset} in {root}", results))
     for one in results:
         for note in one.notes:
@@ -83,12 +87,12 @@ def compare(dataset: str, source: Source, root: str | None, categories: Sequence
     return results
 
 
-def _compared(name: str, source: Source, root: str, official: Official) -> Compared:
+def _compared(name: str, source: Source, root: str, official: Official, look: Look | None) -> Compared:
     try:
         index = source(root, name)
     except (ValueError, FileNotFoundError) as error:
         return Compared(name, {}, official, bad=str(error))
-    return Compared(name, _found(index), official, index.notes, _first_bad(name, index.all))
+    return Compared(name, _found(index), official, index.notes, _first_bad(name, index.all, look))
 
 
 def _found(index: Index) -> dict[str, int]:
@@ -99,15 +103,17 @@ def _found(index: Index) -> dict[str, int]:
     return dict(sorted(types.items())) | dict(zip(PARTS, parts, strict=True))
 
 
-def _first_bad(name: str, samples: Sequence[Sample]) -> str | None:
+def _first_bad(name: str, samples: Sequence[Sample], look: Look | None) -> str | None:
     """Return why the first unusable file cannot be used."""
     for sample in tqdm(samples, desc=name, unit="file", leave=False, disable=not sys.stderr.isatty()):
         try:
             height, width = read_image(sample.path).shape[:2]
+            if look is not None:
+                look(sample.path, (height, width))
             if sample.mask is None:
                 continue
             mask = sample.mask.outline().defect
-        except ValueError as error:
+        except (ValueError, FileNotFoundError) as error:
             return str(error)
         if mask.shape != (height, width):
             return (

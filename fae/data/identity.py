@@ -1,12 +1,11 @@
 import hashlib
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from fae.data.index import Index
 from fae.data.memo import Memo, of_bytes
-from fae.data.split import Split
+from fae.data.split import Reader, Split
 
 
 class Identity(NamedTuple):
@@ -15,27 +14,30 @@ class Identity(NamedTuple):
     dataset: str
     """The name of the data set."""
     fingerprint: str
-    """Eight hexadecimal digits of what the files hold: the pixels of all images, and the bytes of all masks."""
+    """Eight hexadecimal digits of what the files hold: the pixels of all images, and the bytes of all masks, those of
+    regions of interest among them."""
 
 
-def identity(index: Index, splits: Sequence[Split], cache_dir: Path | None) -> Identity:
+def identity(index: Index, splits: Sequence[Split], reader: Reader) -> Identity:
     """Identify a data set by its files' splits, groups, names and content.
 
     Args:
         index: index of the files.
         splits: all images of the index, decoded.
-        cache_dir: folder that remembers what files hold, see `fae.data.memo.Memo`.
+        reader: reader that decoded them, which knows their regions of interest.
 
     Raises:
         OSError: a mask cannot be read.
     """
     pixels = {s.path: one.digest for split in splits for s, one in zip(split.samples, split.seen, strict=True)}
-    files = list(dict.fromkeys(path for sample in index.test for path in sample.mask_files))
-    masks = dict(zip(files, Memo(cache_dir, "bytes").of(files, of_bytes), strict=True))
+    regions = reader.regions
+    masks_of = {s.path: (*s.mask_files, *(() if regions is None else (regions.file_of(s.path),))) for s in index.all}
+    files = list(dict.fromkeys(path for some in masks_of.values() for path in some))
+    masks = dict(zip(files, Memo(reader.cache_dir, "bytes").of(files, of_bytes), strict=True))
     digest = hashlib.sha256(index.dataset.encode())
     for split, samples in (("train", index.train), ("test", index.test)):
         for sample in samples:
             digest.update(os.fsencode(f"{split}/{sample.defect_type}/{sample.path.name}:"))
             digest.update(b"" if sample.group is None else f"{sample.group}/".encode())
-            digest.update(pixels[sample.path] + b"".join(masks[path].digest for path in sample.mask_files))
+            digest.update(pixels[sample.path] + b"".join(masks[path].digest for path in masks_of[sample.path]))
     return Identity(index.dataset, digest.hexdigest()[:8])

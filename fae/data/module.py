@@ -5,7 +5,6 @@ from pathlib import Path
 
 import lightning
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from fae.data.copies import copies
@@ -19,7 +18,8 @@ from fae.data.known import known_parts
 from fae.data.left_out import examples
 from fae.data.not_read import not_read
 from fae.data.prepare import Preparation, Raw
-from fae.data.serve import Batches, Stream
+from fae.data.roi import Regions
+from fae.data.serve import Batches, Stream, resident
 from fae.data.split import Reader, Split
 from fae.data.truth import read_truth
 from fae.image import ReadImage
@@ -64,6 +64,8 @@ class DataModule(lightning.LightningDataModule):
         fold: index of the held-out part, from 0; runs of all parts together hold out every image once.
         noise_sigma: standard deviation of the noise anchor, >= 0; see `fae.data.noise.anchor`.
         noise_clip: whether noisy images are brought back to [0, 1].
+        roi: mask of the region of interest of all images, or folder of masks, see `fae.data.roi.Regions`; what lies
+            outside counts nowhere. None judges whole images.
         cache_dir: folder for decoded images, see `fae.data.decoded.decoded`; None keeps the images in memory.
         seed: seed of the split, the order, the crops and the corruptions, >= 0.
 
@@ -97,6 +99,7 @@ class DataModule(lightning.LightningDataModule):
         fold: int = 0,
         noise_sigma: float = 0.0,
         noise_clip: bool = False,
+        roi: str | None = None,
         cache_dir: str | None = None,
         seed: int = 0,
     ) -> None:
@@ -119,7 +122,8 @@ class DataModule(lightning.LightningDataModule):
         self.aspect, self.mask_above, self.crop_sizes, self.seed = aspect, mask_above, crop_sizes, seed
         size = None if image_size is None else as_size("data.image_size", image_size)
         cache = None if cache_dir is None else Path(cache_dir)
-        self.reader = Reader(size, aspect, cache, ReadImage(bit_depth, pages))
+        regions = None if roi is None else Regions(Path(roi))
+        self.reader = Reader(size, aspect, cache, ReadImage(bit_depth, pages), regions)
         self.hold_out = HoldOut(val_fraction, folds, fold)
         symmetry = (rotate, flip_horizontal, flip_vertical)
         self.preparation = Preparation(corruption, symmetry, noise_sigma, noise_clip, seed, val_damage)
@@ -164,11 +168,15 @@ class DataModule(lightning.LightningDataModule):
             self._note("{} test image(s) equal training images, so that the metrics look better than they are", copied)
         self.val, self.train, self.test = self.decode(val), self.decode(train), self.decode(self.index.test)
         rest = self.decode([sample for sample in self.index.train if sample.path in set(left)])
-        splits = (self.train, self.val, self.test)
-        self.identity = identity(self.index, (*splits, rest), self.reader.cache_dir)
+        self.identity = identity(self.index, (self.train, self.val, self.test, rest), self.reader)
         height, width = large_enough(self.train.image.shape[-2:])
         truth = read_truth(self.test, self.index.has_masks, (height, width), self.aspect, self.mask_above)
+        if lost := truth.outside:
+            self._note("{} test image(s) have no defect in the region of interest, and are left out", lost)
+            self.test = self.decode([sample for sample in self.index.test if sample.path not in lost])
+            truth = read_truth(self.test, self.index.has_masks, (height, width), self.aspect, self.mask_above)
         self.mask, self.has_mask, self.regions = truth.mask, truth.usable, truth.regions
+        splits = (self.train, self.val, self.test)
         known = known_parts(*splits, set(copied), self.twins)
         self.known = known.test
         for text, files in (*known.notes, *not_read(splits, self.reader.read.bit_depth), *truth.notes):
@@ -191,24 +199,16 @@ class DataModule(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Raw]:
         """Return an endless stream of batches that starts at the trainer's step."""
         assert self.trainer is not None
-        return DataLoader(
-            Stream(
-                self.resident(self.trainer.strategy.root_device), self.batch_size, self.seed, self.trainer.global_step
-            ),
-            batch_size=None,
-        )
-
-    def resident(self, device: torch.device) -> Tensor:
-        """Return the training images, on the device if it is a GPU and half of its free memory holds them."""
-        image = self.train.image
-        fits = device.type == "cuda" and image.nbytes < torch.cuda.mem_get_info(device)[0] // 2
-        return image.to(device) if fits else image
+        image = resident(self.train.image, self.trainer.strategy.root_device)
+        stream = Stream(image, self.batch_size, self.seed, self.trainer.global_step, self.train.roi)
+        return DataLoader(stream, batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Raw]:
         """Return batches that hold every held-out image `val_corruptions` times."""
-        count = len(self.val.samples)
-        which = torch.split(torch.arange(count).repeat(self.val_corruptions), self.batch_size)
-        return DataLoader(Batches(len(which), lambda i: Raw(self.val.image[which[i]], i)), batch_size=None)
+        val = self.val
+        which = torch.split(torch.arange(len(val.samples)).repeat(self.val_corruptions), self.batch_size)
+        batches = Batches(len(which), lambda i: Raw(val.image[which[i]], i, val.roi_of(which[i])))
+        return DataLoader(batches, batch_size=None)
 
     def predict_dataloader(self) -> list[DataLoader[Images]]:
         """Return this process's share of the undamaged held-out images, and of the test images if there are any."""
@@ -218,7 +218,8 @@ class DataModule(lightning.LightningDataModule):
         assert self.trainer is not None
         own = torch.arange(self.trainer.global_rank, len(split.samples), self.trainer.world_size)
         which = torch.split(own, self.batch_size)
-        return DataLoader(Batches(len(which), lambda i: Images(split.image[which[i]], which[i])), batch_size=None)
+        batches = Batches(len(which), lambda i: Images(split.image[which[i]], which[i], split.roi_of(which[i])))
+        return DataLoader(batches, batch_size=None)
 
     def damaged(self, damage: Corruption | None = None) -> Iterator[Batch]:
         """Yield the held-out images at their full size, with the damage that validation sees, or with another one."""
@@ -228,11 +229,12 @@ class DataModule(lightning.LightningDataModule):
     def on_after_batch_transfer(self, batch: Raw | Images, dataloader_idx: int) -> Batch | Images:
         """Scale images to [0, 1], then crop, augment, corrupt and add noise to train, or corrupt alike to validate."""
         if isinstance(batch, Images):
-            return Images(batch.image.float() / 255, batch.sample)
+            return batch._replace(image=batch.image.float() / 255)
         assert self.trainer is not None
         training = self.trainer.training
         whole = self.training_batch(batch) if training else self.preparation.for_validation(batch)
-        return Batch(*(part[self.trainer.global_rank :: self.trainer.world_size] for part in whole))
+        rank, processes = self.trainer.global_rank, self.trainer.world_size
+        return whole.each(lambda part: part[rank::processes])
 
     def crop_size(self, step: int) -> Shape:
         """Return the `(height, width)` of a step's crops, in pixels."""

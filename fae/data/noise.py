@@ -42,4 +42,4 @@ def anchor(batch: Batch, sigma: float, clip: bool, generator: Generator) -> Batc
     clean, corrupted = batch.clean + noise, batch.corrupted + noise
     if clip:
         clean, corrupted = clean.clamp(0, 1), corrupted.clamp(0, 1)
-    return Batch(clean, corrupted, batch.corruption_mask)
+    return batch._replace(clean=clean, corrupted=corrupted)

@@ -12,6 +12,8 @@ from fae.data.noise import anchor, check_sigma
 from fae.data.seed import TRAIN, VALIDATE, generator
 from fae.types import Batch, Corruption
 
+_COLOURS = 3
+
 
 class Raw(NamedTuple):
     """A batch as a loader yields it: decoded bytes, and the step that seeds the batch's random numbers."""
@@ -20,6 +22,13 @@ class Raw(NamedTuple):
     """`(B, 3, H, W)` uint8 images."""
     step: int
     """The number of the batch, >= 0: the training step, or the position among the validation batches."""
+    roi: Tensor | None = None
+    """`(B, 1, H, W)` bool regions of interest; None if whole images count."""
+
+    @property
+    def planes(self) -> Tensor:
+        """The image, and its region as a fourth channel if there is one, so that both are cropped and turned alike."""
+        return self.image if self.roi is None else torch.cat([self.image, self.roi.byte()], dim=1)
 
 
 class Preparation:
@@ -56,18 +65,19 @@ class Preparation:
     def for_training(self, batch: Raw, crop: Shape) -> Batch:
         """Crop images to `(height, width)`, augment and corrupt them, and add noise."""
         random = generator(self.seed, TRAIN, batch.step)
-        image = augment(random_crop(batch.image, crop, random), *self.symmetry, random)
-        damaged = _damaged(image, self.corruption, random)
+        planes = augment(random_crop(batch.planes, crop, random), *self.symmetry, random)
+        damaged = _damaged(planes, self.corruption, random)
         return anchor(damaged, self.noise_sigma, self.noise_clip, random)
 
     def for_validation(self, batch: Raw, damage: Corruption | None = None) -> Batch:
         """Damage whole images, alike in every validation; `damage` stands in for the damage of validation."""
         return _damaged(
-            batch.image, damage or self.val_damage or self.corruption, generator(self.seed, VALIDATE, batch.step)
+            batch.planes, damage or self.val_damage or self.corruption, generator(self.seed, VALIDATE, batch.step)
         )
 
 
-def _damaged(image: Tensor, damage: Corruption, random: torch.Generator) -> Batch:
-    clean = image.float() / 255
+def _damaged(planes: Tensor, damage: Corruption, random: torch.Generator) -> Batch:
+    clean = planes[:, :_COLOURS].float() / 255
     corrupted, corruption_mask = damage(clean, random)
-    return Batch(clean, corrupted, corruption_mask)
+    roi = planes[:, _COLOURS:].bool() if planes.shape[1] > _COLOURS else None
+    return Batch(clean, corrupted, corruption_mask, roi)

@@ -40,10 +40,11 @@ class Stream(IterableDataset[Raw]):
         size: number of images in a batch.
         seed: seed of the order.
         step: step of the first batch.
+        roi: `(N, 1, H, W)` bool regions of interest; None if whole images count.
     """
 
-    def __init__(self, image: Tensor, size: int, seed: int, step: int) -> None:
-        self.image, self.size, self.seed, self.step = image, size, seed, step
+    def __init__(self, image: Tensor, size: int, seed: int, step: int, roi: Tensor | None = None) -> None:
+        self.image, self.size, self.seed, self.step, self.roi = image, size, seed, step, roi
 
     def __iter__(self) -> Iterator[Raw]:
         count, epoch, order = len(self.image), -1, torch.empty(0)
@@ -54,4 +55,12 @@ class Stream(IterableDataset[Raw]):
                     epoch = position // count
                     order = torch.randperm(count, generator=generator(self.seed, SHUFFLE, epoch))
                 chosen.append(int(order[position % count]))
-            yield Raw(self.image[torch.tensor(chosen).to(self.image.device, non_blocking=True)], step)
+            which = torch.tensor(chosen)
+            roi = None if self.roi is None else self.roi[which]
+            yield Raw(self.image[which.to(self.image.device, non_blocking=True)], step, roi)
+
+
+def resident(image: Tensor, device: torch.device) -> Tensor:
+    """Return the training images, on the device if it is a GPU and half of its free memory holds them."""
+    fits = device.type == "cuda" and image.nbytes < torch.cuda.mem_get_info(device)[0] // 2
+    return image.to(device) if fits else image

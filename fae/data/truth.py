@@ -39,12 +39,14 @@ class Truth(NamedTuple):
     """The ground truth of a split, in the order of its samples."""
 
     mask: Tensor
-    """`(N, 1, H, W)` bool masks, True on defects."""
+    """`(N, 1, H, W)` bool masks, True on defects as far as they lie in the region of interest."""
     usable: Tensor
     """`(N,)` bool: whether the pixels of each image may be judged."""
     notes: tuple[Note, ...]
     regions: tuple[Region, ...]
     """The regions that the layout outlines by themselves; none in most layouts."""
+    outside: tuple[Path, ...] = ()
+    """The images whose defects lie outside the region of interest: nothing tells whether they are good or defective."""
 
 
 def read_truth(split: Split, has_masks: bool, size: Shape, aspect: str, above: float | None) -> Truth:
@@ -61,7 +63,8 @@ def read_truth(split: Split, has_masks: bool, size: Shape, aspect: str, above: f
         ValueError: a mask is unreadable, has no clear meaning, or has another size than its image.
     """
     mask = np.zeros((len(split.samples), *size), np.bool_)
-    told, regions = _Told(), []
+    told, regions, outside = _Told(), [], []
+    judged = None if split.roi is None else split.roi.squeeze(1).numpy()
     for i, (one, sample, shape) in enumerate(zip(mask, split.samples, split.shapes, strict=True)):
         if sample.mask is not None:
             name = sample.mask.files[0]
@@ -77,16 +80,23 @@ def read_truth(split: Split, has_masks: bool, size: Shape, aspect: str, above: f
                 )
             # One COCO file outlines many images, so that its name tells nothing.
             told.add(sample.path if isinstance(sample.mask, CocoMask) else name, found, turned)
-            one[:] = fit_mask(found.defect, size, aspect)
+            inside = True if judged is None else judged[i]
+            one[:] = fit_mask(found.defect, size, aspect) & inside
+            if found.defect.any() and not one.any():
+                outside.append(sample.path)
             if isinstance(sample.mask, RegionMask):
                 for region, share in sample.mask.regions():
-                    if len(pixels := np.flatnonzero(fit_mask(region, size, aspect))):
+                    if len(pixels := np.flatnonzero(fit_mask(region, size, aspect) & inside)):
                         regions.append(Region(i, pixels, share * len(pixels)))
     usable = [
         has_masks and (sample.label == 0 or bool(one.any())) for one, sample in zip(mask, split.samples, strict=True)
     ]
     return Truth(
-        torch.from_numpy(mask).unsqueeze(1), torch.tensor(usable, dtype=torch.bool), told.notes(), tuple(regions)
+        torch.from_numpy(mask).unsqueeze(1),
+        torch.tensor(usable, dtype=torch.bool),
+        told.notes(),
+        tuple(regions),
+        tuple(outside),
     )
 
 

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
@@ -76,10 +77,10 @@ def load(
         assert isinstance(network.model, SDCAutoencoder)
         return reconstruct_tiled(network.model, point, tile)
 
-    def levels(image: Tensor) -> Tensor:
+    def levels(image: Tensor, roi: Tensor | None = None) -> Tensor:
         with torch.inference_mode(), torch.autocast(place.type, torch.bfloat16, enabled=half):
             there = image.to(place, memory_format=torch.channels_last)
-            passed: Passed = network(there, score.residual, reconstruct)
+            passed: Passed = network(there, score.residual, reconstruct, None if roi is None else roi.to(place))
             return passed.levels.cpu()
 
     own_size = cfg.data.image_size is None
@@ -94,7 +95,9 @@ def load(
         state["colour_limit"],
         digest(path),
         size,
-        ReadImage(cfg.data.get("bit_depth"), cfg.data.get("pages")),  # older runs have no such keys
+        ReadImage(cfg.data.get("bit_depth"), cfg.data.get("pages")),  # older runs have no such keys, nor the following
+        None if state.get("normals") is None else np.array(state["normals"], np.float32),
+        None if state.get("roi") is None else state["roi"].numpy(),
     )
 
 

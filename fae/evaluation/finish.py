@@ -25,7 +25,8 @@ from fae.score.score import Score
 from fae.tracking.logger import ResumableWandbLogger
 from fae.tracking.results import log_model, log_results
 
-_COLUMNS = ("path", "label", "defect_type", "score")
+_COLUMNS = ("path", "label", "defect_type", "score", "percent")
+_DIGITS = 2  # of a per cent
 
 
 class Maps(NamedTuple):
@@ -79,15 +80,21 @@ def finish(cfg: DictConfig, data: DataModule, score: Score, maps: Maps, others: 
         result.image_threshold,
         parts=[part.shown for part in parts],
         shows="reconstruction" if maps.levels is None else maps.levels.shows,
+        percent_width=result.percent_width,
+        roi=data.test.roi,
     )
     return Finished(result, metrics, shown, data.index.dataset)
 
 
-def write_detector(path: Path, cfg: DictConfig, run_dir: Path, score: Score, maps: Maps, result: Evaluation) -> None:
+def write_detector(
+    path: Path, cfg: DictConfig, run_dir: Path, score: Score, maps: Maps, result: Evaluation, data: DataModule
+) -> None:
     """Write what `fae.load` needs besides the weights; the arguments are those of `finish`, and its result."""
-    limit = colour_limit(maps.test if len(maps.test) else maps.held_out.anomaly_map)
-    thresholds = (result.image_threshold, result.pixel_threshold)
-    save_detector(path, cfg, run_dir, score, maps.held_out.anomaly_map.shape[-2:], thresholds, limit)
+    shown, split = (maps.test, data.test) if len(maps.test) else (maps.held_out.anomaly_map, data.val)
+    size, thresholds = shown.shape[-2:], (result.image_threshold, result.pixel_threshold)
+    roi = None if data.reader.regions is None else data.reader.regions.common
+    limit = colour_limit(shown, split.roi)
+    save_detector(path, cfg, run_dir, score, size, thresholds, limit, result.normals, roi)
 
 
 def write_run(
@@ -115,8 +122,10 @@ def write_run(
     with whole(run_dir / "scores.csv") as draft, draft.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
-        for sample, value in zip(samples, result.image_score, strict=True):
-            writer.writerow([str(sample.path), sample.label, sample.defect_type, float(value)])
+        for i, (sample, value) in enumerate(zip(samples, result.image_score, strict=True)):
+            percent = shown.percent(i)
+            shown_percent = "" if percent is None else round(percent, _DIGITS)
+            writer.writerow([str(sample.path), sample.label, sample.defect_type, float(value), shown_percent])
     heatmaps = write_heatmaps(run_dir / "heatmaps", shown, choose(result.image_score, pictures, data.seed))
     pages = write_pages(run_dir, "", finished.title, shown, result.pixels)
     text = json.dumps(finished.metrics, indent=2, allow_nan=False) + "\n"

@@ -28,6 +28,7 @@ from fae.run.network import checkpoint_of, load_weights
 from fae.score.score import Score
 
 FOLDER = "evaluation"
+_PLACES = ("root", "roi")
 
 
 class Residuals(NamedTuple):
@@ -108,11 +109,12 @@ class Scored:
     @property
     def residuals(self) -> Residuals:
         """The residuals of the held-out and the test images; the rule is calibrated."""
-        self.score.rule.calibrate(self.levels.val, self.levels.names)
-        return Residuals(self._combined(self.levels.val), self._combined(self.levels.test))
+        val, test = self.data.val.roi, self.data.test.roi
+        self.score.calibrate_rule(self.levels.val, self.levels.names, val)
+        return Residuals(self._combined(self.levels.val, val), self._combined(self.levels.test, test))
 
-    def _combined(self, levels: Tensor) -> Tensor:
-        return self.score.combined(levels, self.data.val.image.shape[-2:])
+    def _combined(self, levels: Tensor, roi: Tensor | None) -> Tensor:
+        return self.score.combined(levels, self.data.val.image.shape[-2:], roi)
 
     @cached_property
     def damaged(self) -> tuple[Tensor, Tensor]:
@@ -122,17 +124,20 @@ class Scored:
         """
         path = self._kept("damaged")
         if not path.is_file():
-            batches = (batch.corrupted for batch in self.data.damaged())
+            batches = ((batch.corrupted, batch.roi) for batch in self.data.damaged())
             found = predict_images(self.trainer, self.module, self.data, batches)
             mask = torch.cat([batch.corruption_mask > 0.5 for batch in self.data.damaged()])
             _keep(path, levels=found.levels, mask=mask)
         with np.load(path, allow_pickle=False) as stored:
-            return self._combined(torch.from_numpy(stored["levels"])), torch.from_numpy(stored["mask"])
+            roi = self.data.val.roi
+            copies = None if roi is None else roi.repeat(self.data.val_corruptions, 1, 1, 1)
+            return self._combined(torch.from_numpy(stored["levels"]), copies), torch.from_numpy(stored["mask"])
 
     def maps(self) -> tuple[Normals, Tensor]:
         """Calibrate the score, and return anomaly maps of the held-out and the test images."""
-        residual, inside = self.residuals, self.data.val.content
-        return Normals(self.score.calibrate(residual.val, inside), inside), self.score.anomaly_map(residual.test)
+        residual, val, test = self.residuals, self.data.val, self.data.test
+        held_out = self.score.calibrate(residual.val, val.content, val.roi)
+        return Normals(held_out, val.content), self.score.anomaly_map(residual.test, test.roi)
 
     def others(self, root: Path) -> Split:
         """Read other normal images than those of the run.
@@ -157,9 +162,11 @@ class Scored:
 
     def normals(self, split: Split) -> Normals:
         """Return maps of other normal images; the score and its rule must be calibrated."""
-        batches = (image.float() / 255 for image in torch.split(split.image, self.data.batch_size))
+        parts = torch.split(torch.arange(len(split.samples)), self.data.batch_size)
+        batches = ((split.image[which].float() / 255, split.roi_of(which)) for which in parts)
         found = predict_images(self.trainer, self.module, self.data, batches)
-        return Normals(self.score.anomaly_map(self._combined(found.levels)) * split.content, split.content)
+        maps = self.score.anomaly_map(self._combined(found.levels, split.roi), split.roi)
+        return Normals(maps * split.content, split.content)
 
     def _kept(self, what: str) -> Path:
         made_with = (self.cfg.trainer.precision, self.where)
@@ -177,12 +184,14 @@ def _keep(path: Path, **arrays: Tensor) -> None:
 
 def _change(run_dir: Path, run: DictConfig, cfg: DictConfig) -> str | None:
     """Write values from the command line into a run's configuration; return the protocol if the scores change."""
-    if unknown := sorted(str(key) for key in cfg.data if key != "root"):
+    if unknown := sorted(str(key) for key in cfg.data if key not in _PLACES):
         raise ValueError(
-            f"data.{unknown[0]} cannot change after training; data.root alone can, for images that have moved"
+            f"data.{unknown[0]} cannot change after training; data.root and data.roi alone can, for images and regions "
+            "of interest that have moved"
         )
-    if cfg.data.root is not None:
-        run.data.root = cfg.data.root
+    for key in _PLACES:
+        if cfg.data.get(key) is not None:
+            run.data[key] = cfg.data[key]
     if cfg.engine is not None:
         run.engine = cfg.engine
     if cfg.metric:

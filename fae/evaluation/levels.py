@@ -49,11 +49,12 @@ def parts_of(levels: Levels, data: DataModule, score: Score) -> list[Alone]:
     inside, parts = data.test.content, []
     for i, name in enumerate(levels.names):
         image_score = deepcopy(score.image_score)
-        normal, maps = (score.smoothed(one[:, i : i + 1], inside.shape[-2:]) for one in (levels.val, levels.test))
+        both = ((levels.val, data.val.roi), (levels.test, data.test.roi))
+        normal, maps = (score.smoothed(one[:, i : i + 1], inside.shape[-2:], roi) for one, roi in both)
         calibrate_image_score(image_score, normal, data.val.content)
         maps = maps * inside
         values = image_scores(image_score, maps, inside).numpy()
-        parts.append(Alone(Part(name, maps, colour_limit(maps)), values))
+        parts.append(Alone(Part(name, maps, colour_limit(maps, data.test.roi)), values))
     return parts
 
 

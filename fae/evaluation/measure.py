@@ -14,12 +14,13 @@ from fae.data.module import DataModule
 from fae.evaluation.apart import apart, apart_lines
 from fae.evaluation.names import missing, named
 from fae.evaluation.saturated import saturated
+from fae.evaluation.trivial import trivial
 from fae.metric.auroc import auroc
 from fae.metric.counts import Counts
 from fae.metric.pixel import check_engine, counted, exact, ranking
 from fae.metric.streaming import StreamingPixelMetrics
-from fae.metric.trivial import IMAGE_STATISTICS, PIXEL_STATISTICS
 from fae.score.image_score import IMAGE_SCORES
+from fae.score.percent import percent_width
 from fae.score.score import calibrate_image_score, image_scores
 from fae.score.threshold import Threshold, Thresholds, TooFewNormalsError, exceeding
 from fae.types import ImageScore, PixelMetric
@@ -35,8 +36,8 @@ DEFINITIONS = {
     "definition_aupro": "Bergmann et al. 2021: the overlap, averaged over 8-connected regions, against the false "
     "positive rate of all normal pixels; the value is the area up to the limit, divided by the limit",
     "definition_spro": "Bergmann et al. 2022: as AUPRO, but a region counts as found where its saturation area is",
-    "definition_pixels": "pixels are those of all test images at data.image_size, without padding; a mask is set above "
-    "half of full scale",
+    "definition_pixels": "pixels are those of all test images at data.image_size, without padding, and within "
+    "data.roi; a mask is set above half of full scale",
 }
 
 
@@ -46,7 +47,7 @@ class Normals(NamedTuple):
     anomaly_map: Tensor
     """`(V, 1, H, W)` maps."""
     content: Tensor
-    """`(V, 1, H, W)` bool; False where an image was padded."""
+    """`(V, 1, H, W)` bool; False on pixels that are not judged: padding, and what lies outside a region of interest."""
     networks: int = 1
     """The number of networks that made the maps.
 
@@ -70,6 +71,13 @@ class Evaluation:
     """The counts of pixels for each defect type and for "all"; empty without masks."""
     image_threshold: float | None
     pixel_threshold: float | None
+    normals: NDArray[np.float32]
+    """`(V,)` scores of the normal images that the thresholds come from."""
+
+    @property
+    def percent_width(self) -> float | None:
+        """The width of the curve of `fae.score.percent`."""
+        return percent_width(self.normals, self.image_threshold)
 
 
 def measure(
@@ -133,8 +141,8 @@ def measure(
             metrics[f"image_auroc_by_{candidate.name}"] = auroc(values[~label], values[label])
     metrics |= saturated(maps, data, judged)
     metrics |= apart(scores, maps, data, judged)
-    metrics |= _trivial(data.test.image, label, data.mask, judged) | DEFINITIONS
-    return Evaluation(metrics, maps, scores, pixels, metrics["image_threshold"], metrics["pixel_threshold"])
+    metrics |= trivial(data.test, label, data.mask, judged) | DEFINITIONS
+    return Evaluation(metrics, maps, scores, pixels, metrics["image_threshold"], metrics["pixel_threshold"], calm)
 
 
 def summary(metrics: Mapping[str, Any]) -> str:
@@ -219,30 +227,3 @@ def threshold_facts(kind: str, thresholds: Thresholds, networks: int, find: Call
         f"{kind}_threshold_rate_high": found.interval[1],
         f"{kind}_threshold_confidence": thresholds.confidence,
     }
-
-
-def _trivial(image: Tensor, label: NDArray[np.bool_], mask: Tensor, judged: Tensor) -> dict[str, Any]:
-    """Return the AUROC of each statistic, in the direction that gives the higher value."""
-    metrics: dict[str, Any] = {}
-    if len(label):
-        for name, statistic in IMAGE_STATISTICS.items():
-            values = torch.cat([statistic(chunk.float() / 255) for chunk in torch.split(image, 16)]).numpy()
-            metrics[f"trivial_image_auroc_{name}"] = _either(auroc(values[~label], values[label]))
-    if judged.any():
-        for name, statistic in PIXEL_STATISTICS.items():
-            maps = torch.cat([statistic(chunk.float() / 255) for chunk in torch.split(image, 16)])
-            metrics[f"trivial_pixel_auroc_{name}"] = _either(
-                auroc(maps[judged & ~mask].numpy(), maps[judged & mask].numpy())
-            )
-    for kind in ("image", "pixel"):
-        metrics[f"trivial_{kind}_auroc"] = _best(metrics, f"trivial_{kind}_auroc_")
-    return metrics
-
-
-def _either(value: float | None) -> float | None:
-    return None if value is None else max(value, 1 - value)
-
-
-def _best(metrics: Mapping[str, Any], prefix: str) -> float | None:
-    values = [v for key, v in metrics.items() if key.startswith(prefix) and v is not None]
-    return max(values, default=None)

@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fae.evaluation.measure import Normals
 from fae.metric.aupro import LIMITS
 from fae.metric.auroc import auroc
 from fae.metric.streaming import StreamingPixelMetrics
@@ -39,6 +38,8 @@ class Labelled(NamedTuple):
     """`(N, 1, H, W)` bool; True marks damage or a defect."""
     judged: Tensor
     """`(N, 1, H, W)` bool; False excludes a pixel."""
+    roi: Tensor | None = None
+    """`(N, 1, H, W)` bool regions of interest; None if whole images count."""
 
 
 class Row(NamedTuple):
@@ -89,21 +90,23 @@ class Grid:
     def __len__(self) -> int:
         return len(self.k) * len(self.n) * len(self.t)
 
-    def smoothed(self, *residuals: Tensor) -> Iterator[tuple[int, int, list[Tensor]]]:
+    def smoothed(
+        self, residuals: Sequence[Tensor], rois: Sequence[Tensor | None]
+    ) -> Iterator[tuple[int, int, list[Tensor]]]:
         """Yield every k and n with the smoothed residuals; each n continues from the passes already made."""
         for k in self.k:
             maps, done = list(residuals), 0
             for n in self.n:
                 if n == 0 and k != self.k[0]:
                     continue
-                maps, done = [smooth(one, k, n - done) for one in maps], n
+                maps, done = [smooth(one, k, n - done, roi) for one, roi in zip(maps, rois, strict=True)], n
                 yield k, n, maps
 
     def sweep(
         self,
         residual: Residual,
         image_score: ImageScore,
-        held_out: Normals,
+        held_out: Labelled,
         damaged: Labelled | None,
         test: Labelled,
         content: Tensor,
@@ -114,18 +117,19 @@ class Grid:
         Args:
             residual: function that made the residuals.
             image_score: image score, which is calibrated here for each combination.
-            held_out: residuals of the held-out normal images, not smoothed.
+            held_out: residuals of the held-out normal images, not smoothed; its mask is False everywhere.
             damaged: residuals of the held-out images with seeded damage; None leaves `val_pixel_auroc` undefined.
             test: residuals of the test images, not smoothed.
-            content: `(N, 1, H, W)` bool; False where a test image was padded.
+            content: `(N, 1, H, W)` bool; False on pixels of a test image that are not judged.
             label: `(N,)` bool; True marks an anomalous test image.
         """
         rows = []
-        broken = damaged.residual if damaged else test.residual[:0]
-        for k, n, (normal, hurt, maps) in self.smoothed(held_out.anomaly_map, broken, test.residual):
+        all_known = [held_out, damaged or Labelled(*(part[:0] for part in test[:3])), test]
+        residuals, rois = [known.residual for known in all_known], [known.roi for known in all_known]
+        for k, n, (normal, hurt, maps) in self.smoothed(residuals, rois):
             for t in self.t:
                 score = Score(residual, image_score, k, n, t)
-                by_others = score.learn(normal, held_out.content)
+                by_others = score.learn(normal, held_out.judged, held_out.roi)
                 found = StreamingPixelMetrics(regions=True)
                 scores = []
                 for chunk, inside in zip(

@@ -61,12 +61,13 @@ def _found(
     content = torch.split(data.val.content.repeat(data.val_corruptions, 1, 1, 1), data.batch_size)
     for batch, inside in zip(data.damaged(damage), content, strict=True):
         with torch.inference_mode(), trainer.precision_plugin.forward_context():
-            levels = network(batch.corrupted.to(device), module.residual).levels.cpu()
+            roi = None if batch.roi is None else batch.roi.to(device)
+            levels = network(batch.corrupted.to(device), module.residual, roi=roi).levels.cpu()
         damaged = batch.corruption_mask > 0.5
-        maps = score.anomaly_map(score.combined(levels, batch.corrupted.shape[-2:]))
+        maps = score.anomaly_map(score.combined(levels, batch.corrupted.shape[-2:], batch.roi), batch.roi)
         metrics["own"].update(maps, damaged, inside)
         for name, statistic in PIXEL_STATISTICS.items():
-            metrics[name].update(statistic(batch.corrupted), damaged, inside)
+            metrics[name].update(statistic(batch.corrupted, batch.roi), damaged, inside)
     return {name: metric.here()["auroc"] for name, metric in metrics.items()}
 
 

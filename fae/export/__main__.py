@@ -15,6 +15,7 @@ from fae.export.contract import check
 from fae.export.exported import PRECISIONS, check_probes, differences_of, export
 from fae.export.metadata import FORMAT, METADATA, run_facts, sha256
 from fae.export.source import Source
+from fae_runtime.export import ROI
 
 
 def run(cfg: DictConfig) -> dict[str, Any]:
@@ -44,6 +45,8 @@ def run(cfg: DictConfig) -> dict[str, Any]:
         source = Source(cfg, Path(cfg.run_dir))
         if cfg.size == "native" and source.damped:
             raise ValueError("size (=native) needs score.t = 0, because the average map has the run's size; set it")
+        if cfg.size == "native" and source.by_region:
+            raise ValueError("size (=native) goes with no region of interest, which has the run's size; use size=run")
         if cfg.precision == "int8" and source.damped:
             raise ValueError("precision (=int8) needs score.t = 0, because 8 bits move the average map; set it")
         calibration = None
@@ -79,7 +82,7 @@ def verify(cfg: DictConfig, output: Path) -> dict[str, Any]:
     if metadata["run"]["weights"] != run_facts(source)["weights"]:
         raise ValueError(f"output (={output}) was exported from other weights than verify (={cfg.verify}) has")
     threshold, content = metadata["thresholds"]["image"], metadata["image"]["content"]
-    model = tuple((output / name).read_bytes() for name in metadata["files"])
+    model = tuple((output / name).read_bytes() for name in metadata["files"] if name != ROI)
     differences = differences_of(source, model, metadata["engines"], content, threshold)
     if metadata["precision"] == "float32":
         for name, difference in differences.items():

@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from hydra.utils import instantiate
+from PIL import Image
 
 from fae.data.split import Split
 from fae.export.contract import Difference, all_scored, check, check_probe, compare
 from fae.export.graph import DAMPING, Graph
 from fae.export.metadata import FORMAT, METADATA, image_facts, run_facts, sha256, versions, write_readme
 from fae.export.onnx_file import set_thresholds, to_onnx, with_damping_as_input
-from fae.export.probe import chosen, told, write_probes
+from fae.export.probe import GraphDetector, chosen, told, write_probes
 from fae.export.quantised import MODEL as QUANTISED
 from fae.export.quantised import check_loss, loss, quantised, write_quantised
 from fae.export.source import Source
@@ -22,6 +24,7 @@ from fae.picture.panel import colour_limit
 from fae.score.percent import percent_width
 from fae_runtime import Detector
 from fae_runtime.engine import ENGINES, Engine, Scores, start
+from fae_runtime.export import ROI
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -63,13 +66,16 @@ def export(source: Source, folder: Path, size: str, precision: str, calibration:
         metadata |= _in_8_bits(model, source, split, folder, size, content)
     else:
         metadata |= _in_float32(model, source, split, folder, size, content)
+    regions = source.run.data.reader.regions
+    if regions is not None and regions.common is not None:
+        Image.fromarray(regions.common.astype(np.uint8) * 255).save(folder / ROI)
     shown = source.test if len(source.test.split.samples) else source.normals
     multiple_of = source.multiple_of if size == "native" else 1
     probes = write_probes(folder, chosen(shown), source.run.data.reader.read, multiple_of)
     metadata |= {
-        "files": {name: sha256(folder / name) for name in (MODEL, *QUANTISED) if (folder / name).is_file()},
+        "files": {name: sha256(folder / name) for name in (MODEL, *QUANTISED, ROI) if (folder / name).is_file()},
         "colour_limit": colour_limit(shown.anomaly_map),
-        "probes": told(graph, source, probes, size, metadata["thresholds"]["image"]),
+        "probes": told(GraphDetector(graph, source, size, metadata["thresholds"]["image"]), probes),
     }
     write_readme(folder, metadata)
     (folder / METADATA).write_text(json.dumps(metadata, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -34,9 +34,9 @@ class _Map(nn.Module):
         self.score.t = 0.0  # the factor stands in the graph under a name, so that held-out images may have their own
         self.register_buffer("damping", member.score.damping)
 
-    def forward(self, image: Tensor) -> Tensor:
-        levels = self.network(image, self.score.residual).levels
-        maps = self.score.anomaly_map(self.score.combined(levels, image.shape[-2:]))
+    def forward(self, image: Tensor, roi: Tensor | None) -> Tensor:
+        levels = self.network(image, self.score.residual, roi=roi).levels
+        maps = self.score.anomaly_map(self.score.combined(levels, image.shape[-2:], roi), roi)
         return (maps if self.damping is None else maps * self.damping) / self.divisor
 
 
@@ -46,10 +46,12 @@ class Graph(nn.Module):
     Args:
         members: the network, or several whose maps' pixelwise maximum is taken (Bauer et al. 2022, section 4.4).
         image_score: calibrated image score of that map.
+        by_region: whether the part of an image that is judged is a region of interest, not only what is no padding.
     """
 
-    def __init__(self, members: Sequence[Member], image_score: ImageScore) -> None:
+    def __init__(self, members: Sequence[Member], image_score: ImageScore, by_region: bool = False) -> None:
         super().__init__()
+        self.by_region = by_region
         self.members = nn.ModuleList(_Map(member) for member in members)
         self.image_score = image_score
 
@@ -68,11 +70,12 @@ class Graph(nn.Module):
             the maps `(B, H, W)`, the scores `(B,)`, and the decisions on images `(B,)` and on pixels `(B, H, W)`.
         """
         pixels = image.permute(0, 3, 1, 2).float() / 255
-        maps = torch.stack([member(pixels) for member in self.members]).amax(dim=0)
-        if content is None:
+        judged = None if content is None else content.unsqueeze(1)
+        roi = judged if self.by_region else None
+        maps = torch.stack([member(pixels, roi) for member in self.members]).amax(dim=0)
+        if judged is None:
             score = self.image_score(maps)
         else:
-            judged = content.unsqueeze(1)
             maps = maps * judged
             score = masked_score(self.image_score, maps, judged)
         anomaly_map = maps.squeeze(1)

@@ -13,6 +13,7 @@ from fae.machine.provenance import git_commit
 from fae.run.folder import ORIGIN
 from fae.run.identity import objective_name
 from fae.run.network import checkpoint_of
+from fae_runtime.export import ROI
 
 METADATA, README = "metadata.json", "README.txt"
 FORMAT = 1
@@ -50,7 +51,7 @@ def run_facts(source: Source) -> dict[str, Any]:
 
 def image_facts(source: Source, size: str) -> dict[str, Any]:
     """Return all that lies between a file and the array that the graph takes."""
-    data, (height, width) = source.run.cfg.data, source.size
+    data, (height, width), regions = source.run.cfg.data, source.size, source.run.data.reader.regions
     return {
         "height": height,
         "width": width,
@@ -58,7 +59,7 @@ def image_facts(source: Source, size: str) -> dict[str, Any]:
         "multiple_of": source.multiple_of if size == "native" else 1,
         "aspect": None if data.image_size is None else str(data.aspect),
         "content": source.content and size == "run",
-        "roi": None,
+        "roi": None if regions is None else ROI if regions.shared else "each",
         "bit_depth": data.get("bit_depth"),
         "pages": data.get("pages"),
         "pixels": "RGB uint8 NHWC; EXIF rotation applied; alpha dropped; grey repeated; 16 bits scaled by bit_depth",

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
-from fae.data.fit import fit
 from fae.data.index import Sample
-from fae.detector.detector import resized
+from fae.detector import Detector
 from fae.export.graph import Graph
 from fae.export.source import Images, Source
 from fae.image import Array, ReadImage
@@ -80,41 +80,47 @@ def _deep(pixels: Array, path: Path, full: int) -> Path:
     return _saved(Image.fromarray(np.round(grey * (full / 255)).astype(np.uint16)), path)
 
 
-def told(
-    graph: Graph, source: Source, files: Sequence[Path], size: str, threshold: float | None
-) -> list[dict[str, Any]]:
-    """Return what PyTorch says of each file, for metadata.json.
+class GraphDetector(Detector):
+    """A detector that scores by a graph in PyTorch, in float32."""
 
-    Args:
-        graph: the exported graph, in PyTorch.
-        source: runs, whose reader reads the files.
-        files: image files.
-        size: "run" or "native".
-        threshold: threshold for image scores; None if there is none.
-    """
-    data, found = source.run.data, []
-    for file in files:
-        pixels = data.reader.read(file).rgb
-        fitted, inside = pixels, pixels.shape[:2]
-        if size == "run":
-            fitted, inside = fit(pixels, source.size, data.aspect)
-        content = torch.zeros(1, *fitted.shape[:2], dtype=torch.bool)
-        content[:, : inside[0], : inside[1]] = True
+    def __init__(self, graph: Graph, source: Source, size: str, threshold: float | None) -> None:
+        run, reader = source.run, source.run.data.reader
+        super().__init__(
+            levels=run.module.network,
+            score=run.score,
+            image_size=source.size,
+            aspect=None if run.cfg.data.image_size is None else reader.aspect,
+            thresholds=(threshold, None),
+            colour_limit=1.0,
+            identity="",
+            size=size,
+            read=reader.read,
+            roi=None if reader.regions is None else reader.regions.common,
+        )
+        self.graph, self.content = graph, source.content and size == "run"
+
+    def judge(self, image: Tensor, inside: Tensor, by_region: bool) -> tuple[Tensor, Tensor]:
+        """See `Detector.judge`."""
         limit = torch.tensor(torch.inf)
         with torch.inference_mode():
-            maps, score, *_ = graph(
-                torch.tensor(fitted)[None], limit, limit, content if source.content and size == "run" else None
-            )
-        anomaly_map = resized(maps[0, : inside[0], : inside[1]].numpy(), pixels.shape[:2])
-        found.append(
+            maps, score, *_ = self.graph(image, limit, limit, inside.squeeze(1) if self.content else None)
+        return maps.unsqueeze(1), score
+
+
+def told(detector: GraphDetector, files: Sequence[Path]) -> list[dict[str, Any]]:
+    """Return what PyTorch says of each file, for metadata.json."""
+    rows = []
+    for file in files:
+        found = detector(file)
+        rows.append(
             {
                 "file": f"{FOLDER}/{file.name}",
                 "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
-                "height": pixels.shape[0],
-                "width": pixels.shape[1],
-                "score": float(score),
-                "anomalous": None if threshold is None else float(score) > threshold,
-                "map_max": float(anomaly_map.max()),
+                "height": found.anomaly_map.shape[0],
+                "width": found.anomaly_map.shape[1],
+                "score": found.score,
+                "anomalous": found.anomalous,
+                "map_max": float(found.anomaly_map.max()),
             }
         )
-    return found
+    return rows

@@ -65,7 +65,12 @@ class Source:
     def content(self) -> bool:
         """Whether the graph must be told which part of an image is judged."""
         data = self.run.cfg.data
-        return data.image_size is not None and data.aspect == "pad"
+        return self.by_region or (data.image_size is not None and data.aspect == "pad")
+
+    @property
+    def by_region(self) -> bool:
+        """Whether the runs judge regions of interest."""
+        return self.run.data.reader.regions is not None
 
     @property
     def multiple_of(self) -> int:
@@ -84,7 +89,7 @@ class Source:
             Member(member.module.network, member.score, by)
             for member, by in zip(self.members, self.divisors, strict=True)
         ]
-        return Graph(members, self.image_score).cpu()
+        return Graph(members, self.image_score, self.by_region).cpu()
 
     @cached_property
     def normals(self) -> Images:
@@ -108,8 +113,9 @@ class Source:
         """
         factors = []
         for member in self.members:
-            undamped = member.score.smoothed(member.residuals.val, self.size)
-            factors.append(damping_by_others(undamped, member.score.t))
+            roi = member.data.val.roi
+            undamped = member.score.smoothed(member.residuals.val, self.size, roi)
+            factors.append(damping_by_others(undamped, member.score.t, roi))
         for each in zip(*factors, strict=True):
             yield [one[None] for one in each]
 
@@ -120,7 +126,7 @@ class Source:
 
     def _scored(self, split: Split, residuals: list[Tensor]) -> Images:
         maps = [
-            member.score.anomaly_map(residual) / by
+            member.score.anomaly_map(residual, split.roi) / by
             for member, residual, by in zip(self.members, residuals, self.divisors, strict=True)
         ]
         return self._judged(split, torch.stack(maps).amax(dim=0))

@@ -1,9 +1,19 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from fae.types import Batch
+
+
+class Part(NamedTuple):
+    """Points of some images."""
+
+    point: Tensor
+    """`(B, C, h, w)`."""
+    roi: Tensor | None = None
+    """`(B, 1, h, w)` bool, False on cells that do not count; None if all do."""
 
 
 class Head(nn.Module, ABC):
@@ -14,11 +24,11 @@ class Head(nn.Module, ABC):
     names: tuple[str, ...]
     """The name of each map that the head makes, as pictures and reports show it."""
 
-    def remember(self, points: Iterable[Tensor], images: int, fine: int) -> None:
+    def remember(self, points: Iterable[Part], images: int, fine: int) -> None:
         """Look once at the normal training images, before training; most heads need not.
 
         Args:
-            points: parts `(B, C, h, w)` of the points of all images, in a random order; each pass makes them anew.
+            points: parts of the points of all images, in a random order; each pass makes them anew.
             images: number of the images.
             fine: number of leading channels that are finer than a cell, see `fae.space.space.Space`.
         """

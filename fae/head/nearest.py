@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fae.head.coreset import farthest
-from fae.head.head import Head
+from fae.head.head import Head, Part
 from fae.types import Batch
 
 _TOGETHER = 1024
@@ -56,16 +56,17 @@ class NearestHead(Head):
         self.known = self.bank.shape[1] > 0
 
     @torch.no_grad()
-    def remember(self, points: Iterable[Tensor], images: int, fine: int) -> None:
+    def remember(self, points: Iterable[Part], images: int, fine: int) -> None:
         """See `Head.remember`: choose cells that lie far from each other, first in each part, then among the chosen."""
         if self.known:
             return
         random = torch.Generator().manual_seed(self.seed)
         chosen = []
         for part in points:
-            cells = _cells(part[:, fine:]).cpu()
+            cells = _cells(part.point[:, fine:])
+            cells = (cells if part.roi is None else cells[part.roi.flatten()]).cpu()
             cells = cells[torch.randperm(len(cells), generator=random)[:_MOST]]
-            count = -(-_SPARE * self.most * len(part) // images)
+            count = -(-_SPARE * self.most * len(part.point) // images)
             chosen.append(cells[farthest(cells, count, random)])
         cells = torch.cat(chosen)
         cells = cells[farthest(cells, self.most, random)]

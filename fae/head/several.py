@@ -3,7 +3,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-from fae.head.head import Head
+from fae.head.head import Head, Part
 from fae.types import Batch
 
 
@@ -26,7 +26,7 @@ class Heads(Head):
         if len(set(self.names)) < len(self.names):
             raise ValueError(f"head.members make maps of equal names ({', '.join(self.names)}); leave one out")
 
-    def remember(self, points: Iterable[Tensor], images: int, fine: int) -> None:
+    def remember(self, points: Iterable[Part], images: int, fine: int) -> None:
         """See `Head.remember`."""
         for head in self._heads():
             head.remember(points, images, fine)

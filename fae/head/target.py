@@ -19,19 +19,24 @@ class Target(NamedTuple):
 
 
 def target(batch: Batch, size: tuple[int, int], change: float, covered: float, clear: float) -> Target:
-    """Find the damaged and the intact cells.
+    """Find the damaged and the intact cells, among those that hold a pixel of the region of interest.
 
     Args:
-        batch: `(B, 3, H, W)` images with their damage.
+        batch: `(B, 3, H, W)` images with their damage; damage outside the region of interest does not show.
         size: `(h, w)`, the number of cells.
         change: the least visible change |X̂ − X| of a pixel's strongest colour, in [0, 1].
         covered: share of a cell that visible damage must exceed for the cell to be damaged, in [0, 1).
         clear: value of M that no pixel of an intact cell reaches, in (0, 1].
     """
     visible = (batch.corrupted - batch.clean).abs().amax(dim=1, keepdim=True) > change
-    share = F.adaptive_avg_pool2d(batch.corruption_mask * visible, size)
+    seen = batch.corruption_mask * visible
+    share = F.adaptive_avg_pool2d(seen if batch.roi is None else seen * batch.roi, size)
     most = F.adaptive_max_pool2d(batch.corruption_mask, size)
-    return Target((share > covered).float(), (most < clear).float())
+    damaged, intact = (share > covered).float(), (most < clear).float()
+    if batch.roi is None:
+        return Target(damaged, intact)
+    inside = F.adaptive_max_pool2d(batch.roi.float(), size)
+    return Target(damaged * inside, intact * inside)
 
 
 def focal_loss(logit: Tensor, target: Target, gamma: float) -> Tensor:

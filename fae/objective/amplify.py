@@ -34,9 +34,16 @@ class Amplify(nn.Module):
             raise ValueError(f"weight (={weight!r}) must be one of {WEIGHTS}")
         self.weight = weight
 
-    def forward(self, reconstruction: Tensor, clean: Tensor, corrupted: Tensor, corruption_mask: Tensor) -> Losses:
+    def forward(
+        self,
+        reconstruction: Tensor,
+        clean: Tensor,
+        corrupted: Tensor,
+        corruption_mask: Tensor,
+        roi: Tensor | None = None,
+    ) -> Losses:
         """See `fae.types.Objective`: images are `(B, 3, H, W)` in [0, 1], and the mask is `(B, 1, H, W)` in [0, 1]."""
         weight = (corrupted - clean).abs() if self.weight == "difference" else corruption_mask
-        normal = (1 - self.lam) * weighted_error(1 - corruption_mask, reconstruction, clean)
-        amplified = self.lam * weighted_error(weight, reconstruction, clean)
+        normal = (1 - self.lam) * weighted_error(1 - corruption_mask, reconstruction, clean, roi)
+        amplified = self.lam * weighted_error(weight, reconstruction, clean, roi)
         return Losses(total=normal - amplified, normal=normal, corrupted=amplified)

@@ -25,8 +25,15 @@ class Filter(nn.Module):
         super().__init__()
         self.lam = check_lam(lam)
 
-    def forward(self, reconstruction: Tensor, clean: Tensor, corrupted: Tensor, corruption_mask: Tensor) -> Losses:
+    def forward(
+        self,
+        reconstruction: Tensor,
+        clean: Tensor,
+        corrupted: Tensor,
+        corruption_mask: Tensor,
+        roi: Tensor | None = None,
+    ) -> Losses:
         """See `fae.types.Objective`: images are `(B, 3, H, W)`, the mask is `(B, 1, H, W)`; `corrupted` is unused."""
-        normal = (1 - self.lam) * weighted_error(1 - corruption_mask, reconstruction, clean)
-        repaired = self.lam * weighted_error(corruption_mask, reconstruction, clean)
+        normal = (1 - self.lam) * weighted_error(1 - corruption_mask, reconstruction, clean, roi)
+        repaired = self.lam * weighted_error(corruption_mask, reconstruction, clean, roi)
         return Losses(total=normal + repaired, normal=normal, corrupted=repaired)

@@ -12,7 +12,7 @@ def check_lam(lam: float) -> float:
     return lam
 
 
-def weighted_error(weight: Tensor, reconstruction: Tensor, clean: Tensor) -> Tensor:
+def weighted_error(weight: Tensor, reconstruction: Tensor, clean: Tensor, roi: Tensor | None = None) -> Tensor:
     """Return ‖w ⊙ (F(X̂) − X)‖₂² / ‖w‖₁ per image, averaged over the batch: one term of eqs. 1 and 4.
 
     Args:
@@ -20,10 +20,12 @@ def weighted_error(weight: Tensor, reconstruction: Tensor, clean: Tensor) -> Ten
             norms. No gradient is expected through the weights.
         reconstruction: `(B, 3, H, W)` output F(X̂) of the network, in [0, 1].
         clean: `(B, 3, H, W)` target X, in [0, 1].
+        roi: `(B, 1, H, W)` bool, False where w counts as 0; None if all counts.
 
     Returns:
         a scalar >= 0; an image whose weight is 0 everywhere counts as 0.
     """
+    weight = weight if roi is None else weight * roi
     weight = weight.expand_as(clean)
     squared = (weight * (reconstruction - clean)).square().sum(dim=(1, 2, 3))
     norm = weight.sum(dim=(1, 2, 3))

@@ -7,7 +7,19 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from fae.machine.atomic import whole
-from fae.picture.panel import Picture, Shown, beside, heat, outline, overlay, picture, scaled, scaled_map, scaled_mask
+from fae.picture.panel import (
+    Picture,
+    Shown,
+    beside,
+    dim,
+    heat,
+    outline,
+    overlay,
+    picture,
+    scaled,
+    scaled_map,
+    scaled_mask,
+)
 
 _PANEL = 256  # px; smaller images are enlarged to at least this side
 _CAPTION = 18  # px
@@ -35,10 +47,14 @@ def render(shown: Shown, i: int, limit: float) -> Picture:
     size = (width * scale, height * scale)
     image, anomaly_map = scaled(picture(shown.image[i]), size), scaled_map(shown.anomaly_map[i, 0].numpy(), size)
     over = overlay(image, anomaly_map, limit)
+    if shown.roi is not None:
+        roi = scaled_mask(shown.roi[i, 0].numpy(), size)
+        dim(over, roi)
+        dim(image, roi)
     outline(over, scaled_mask(shown.mask[i, 0].numpy(), size))
     row = [image, scaled(picture(shown.reconstruction[i]), size), heat(anomaly_map, limit), over]
     columns = f"image | {shown.shows} | map, 0 to {limit:.2g} | overlay"
-    captioned = [_captioned(f"{shown.names[i]}   score {shown.image_score[i]:.4g}   {columns}", row)]
+    captioned = [_captioned(f"{shown.names[i]}   {shown.score(i)}   {columns}", row)]
     if shown.parts:
         alone = [heat(scaled_map(part.anomaly_map[i, 0].numpy(), size), part.limit) for part in shown.parts]
         captioned.append(_captioned(f"alone: {' | '.join(part.name for part in shown.parts)}", alone))

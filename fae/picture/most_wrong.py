@@ -9,7 +9,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from fae.data.index import GOOD
-from fae.picture.panel import Picture, Shown, beside, outline, overlay, picture, scaled, scaled_map, scaled_mask
+from fae.picture.panel import Picture, Shown, beside, dim, outline, overlay, picture, scaled, scaled_map, scaled_mask
 
 # All lengths are in inches.
 _SIDE = 2.1  # side of a square panel; other panels have the area of this square
@@ -75,7 +75,7 @@ def most_wrong(shown: Shown, count: int) -> Figure:
             axis.set_axis_off()
             axis.imshow(_pair(shown, i, limit, height), aspect="auto")
             verdict = "" if threshold is None else f", {mistake if wrong[i] else 'right'}"
-            caption = f"{_short(names[i], cell - _SPACE)}\nscore {image_score[i]:.4g}{verdict}"
+            caption = f"{_short(names[i], cell - _SPACE)}\n{shown.score(i)}{verdict}"
             colour = _WRONG if wrong[i] and verdict else "black"
             axis.set_title(caption, loc="left", fontsize=9, pad=3, color=colour, parse_math=False)
         top += -(-min(count, len(order)) // abreast) * row
@@ -101,5 +101,9 @@ def _pair(shown: Shown, i: int, limit: float, height: float) -> Picture:
     size = round(height * _DENSITY * columns / rows), round(height * _DENSITY)
     image = scaled(picture(shown.image[i]), size)
     over = overlay(image, scaled_map(shown.anomaly_map[i, 0].numpy(), size), limit)
+    if shown.roi is not None:
+        roi = scaled_mask(shown.roi[i, 0].numpy(), size)
+        dim(over, roi)
+        dim(image, roi)
     outline(image, scaled_mask(shown.mask[i, 0].numpy(), size))
     return beside([image, over])

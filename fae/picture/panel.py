@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fae.score.percent import anomaly_percent
+
 Picture = NDArray[np.uint8]
 
 _GAP = 4  # px
+_DIMMED = 3
 
 
 class Part(NamedTuple):
@@ -49,16 +52,32 @@ class Shown(NamedTuple):
     """The maps of each level alone, if there are several."""
     shows: str = "reconstruction"
     """What the pictures of the reconstructions show, in words."""
+    percent_width: float | None = None
+    """The width of the curve of `fae.score.percent`; None if it is unknown."""
+    roi: Tensor | None = None
+    """`(N, 1, H, W)` bool regions of interest; None if whole images count."""
 
     @property
     def limit(self) -> float:
         """The map value of the brightest colour; all pictures of a run share this value."""
-        return colour_limit(self.anomaly_map)
+        return colour_limit(self.anomaly_map, self.roi)
+
+    def percent(self, i: int) -> float | None:
+        """Return the score of an image in per cent, see `fae.score.percent`; None if there is no threshold."""
+        return anomaly_percent(float(self.image_score[i]), self.threshold, self.percent_width)
+
+    def score(self, i: int) -> str:
+        """Return the score of an image in words, for captions."""
+        percent = self.percent(i)
+        return f"score {self.image_score[i]:.4g}" + ("" if percent is None else f" ({percent:.0f} %)")
 
 
-def colour_limit(anomaly_map: Tensor) -> float:
-    """Return the 99.9 % quantile of maps of any shape; 1 if there are no maps or the quantile is zero."""
-    pixels = anomaly_map.flatten()
+def colour_limit(anomaly_map: Tensor, roi: Tensor | None = None) -> float:
+    """Return the 99.9 % quantile of the pixels of maps, which are those in a region of interest of the same shape.
+
+    It is 1 if there are no pixels or the quantile is zero.
+    """
+    pixels = anomaly_map.flatten() if roi is None else anomaly_map[roi]
     if not len(pixels):
         return 1.0
     return float(pixels.kthvalue(max(1, round(0.999 * pixels.numel()))).values) or 1.0
@@ -90,6 +109,13 @@ def outline(shown: Picture, mask: NDArray[np.generic]) -> None:
     """Draw the green outline of a mask `(H, W)` into a picture `(H, W, 3)`, in place."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(shown, contours, -1, (0, 255, 0), 1)
+
+
+def dim(shown: Picture, roi: NDArray[np.bool_]) -> None:
+    """Darken what lies outside a region of interest `(H, W)`, in place, and draw the region's outline in white."""
+    shown[~roi] //= _DIMMED
+    contours, _ = cv2.findContours(roi.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(shown, contours, -1, (255, 255, 255), 1)
 
 
 def scaled(shown: Picture, size: tuple[int, int]) -> Picture:

@@ -13,17 +13,20 @@ from fae.types import Batch
 _ABREAST = 2  # examples in a row
 _COLUMNS = ("clean", "corrupted", "mask M", "|difference| × 2")
 _GAP = 0.03  # as a share of an image's side
+_REGION = "#2e9cff"
 
 
 def coverage(batch: Batch) -> Tensor:
-    """Return the damaged share of each image, which is the mean of M; `(B,)` in [0, 1]."""
-    return batch.corruption_mask.flatten(1).mean(dim=1)
+    """Return the damaged share of each image or region of interest, which is the mean of M; `(B,)` in [0, 1]."""
+    if batch.roi is None:
+        return batch.corruption_mask.flatten(1).mean(dim=1)
+    return (batch.corruption_mask * batch.roi).flatten(1).sum(dim=1) / batch.roi.flatten(1).sum(dim=1).clamp_min(1)
 
 
 def amplitude(batch: Batch) -> Tensor:
-    """Return the mean of |X̂ − X| over the damaged part of each image, `(B,)` in [0, 1]; 0 if nothing is damaged."""
+    """Return the mean of |X̂ − X| over what is damaged and counts, `(B,)` in [0, 1]; 0 if nothing is damaged."""
     difference = (batch.corrupted - batch.clean).abs().mean(dim=1, keepdim=True)
-    weight = batch.corruption_mask
+    weight = batch.corruption_mask if batch.roi is None else batch.corruption_mask * batch.roi
     return (difference * weight).flatten(1).sum(dim=1) / weight.flatten(1).sum(dim=1).clamp_min(1e-6)
 
 
@@ -43,7 +46,7 @@ def contact_sheet(examples: Batch, covered: Tensor, strength: Tensor, title: str
     figure = Figure(figsize=(_ABREAST * 4 * panel + 0.4, rows * panel * height / width + 3.2), layout="constrained")
     halves = figure.subfigures(2, 1, squeeze=False, height_ratios=[rows * panel * height / width + 0.7, 2.5])
     top, bottom = halves[0, 0], halves[1, 0]
-    top.suptitle(title)
+    top.suptitle(title if examples.roi is None else f"{title}; what lies outside of the blue outlines counts nowhere")
     axes = top.subplots(rows, _ABREAST * 4, squeeze=False, gridspec_kw={"wspace": _GAP, "hspace": _GAP})
     for axis in axes.flat:
         axis.set_axis_off()
@@ -51,11 +54,13 @@ def contact_sheet(examples: Batch, covered: Tensor, strength: Tensor, title: str
         for j, picture in enumerate(_panels(examples, i)):
             axis = axes[i // _ABREAST, i % _ABREAST * 4 + j]
             axis.imshow(picture, vmin=0, vmax=1, cmap="gray", interpolation="nearest")
+            if examples.roi is not None and not examples.roi[i].all():
+                axis.contour(examples.roi[i, 0].numpy(), levels=[0.5], colors=[_REGION], linewidths=0.8)
             if i < _ABREAST:
                 axis.set_title(_COLUMNS[j], fontsize=9)
     left, right = bottom.subplots(1, 2)
     for axis, values, name in (
-        (left, covered, "coverage: share of the image, mean of M"),
+        (left, covered, f"coverage: share of the {'image' if examples.roi is None else 'region'}, mean of M"),
         (right, strength, "amplitude: mean |X̂ − X| over M"),
     ):
         shown = values.numpy()

@@ -1,6 +1,7 @@
 """The pictures worth looking at first: the defects that stand out most, and the images that are most mistaken."""
 
 import csv
+import math
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ class Heatmap:
     score: float
     right: float
     """The share of the run's test images of the other class that score on the correct side of this image."""
+    percent: float | None
+    """The score in per cent, see `fae.score.percent`; None if the run has no threshold, or is of an older version."""
     distance: float
     """The distance of the score above the normal images' mean score, in standard deviations of their scores."""
 
@@ -34,7 +37,8 @@ class Heatmap:
         """The text below the picture: what it shows, and how the image compares with the other class."""
         side = "above" if self.label else "below"
         other = "normal" if self.label else "defective"
-        found = f"score {self.score:.4g}, {side} {self.right:.0%} of the {other} images"
+        percent = "" if self.percent is None else f" (anomaly {self.percent:.0f} %)"
+        found = f"score {self.score:.4g}{percent}, {side} {self.right:.0%} of the {other} images"
         return f"{self.dataset} · {self.image} · {found} · {self.run}"
 
 
@@ -47,11 +51,18 @@ def heatmaps_of(run_dir: Path, dataset: str) -> list[Heatmap]:
     try:
         with table.open(newline="", encoding="utf-8") as file:
             rows = [
-                (r["defect_type"], Path(r["path"]), int(r["label"]), float(r["score"])) for r in csv.DictReader(file)
+                (
+                    r["defect_type"],
+                    Path(r["path"]),
+                    int(r["label"]),
+                    float(r["score"]),
+                    float(r.get("percent") or "nan"),
+                )
+                for r in csv.DictReader(file)
             ]
     except (KeyError, TypeError, ValueError, OSError):
         return []
-    names = [f"{kind}/{path.stem}" for kind, path, _, _ in rows]
+    names = [f"{kind}/{path.stem}" for kind, path, *_ in rows]
     score = np.array([row[3] for row in rows])
     label = np.array([row[2] for row in rows])
     normal, anomalous = score[label == 0], score[label == 1]
@@ -65,7 +76,8 @@ def heatmaps_of(run_dir: Path, dataset: str) -> list[Heatmap]:
         i = shown[0]
         right = (normal < score[i]).mean() if label[i] else (anomalous > score[i]).mean()
         distance = (score[i] - normal.mean()) / (normal.std() or 1.0)
-        of_image = (names[i], int(label[i]), float(score[i]), float(right), float(distance))
+        percent = None if math.isnan(rows[i][4]) else rows[i][4]
+        of_image = (names[i], int(label[i]), float(score[i]), float(right), percent, float(distance))
         found.append(Heatmap(path, dataset, run_dir.name, *of_image))
     return found
 

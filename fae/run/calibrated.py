@@ -6,7 +6,9 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
 from fae.machine.atomic import whole
@@ -25,6 +27,8 @@ def save_detector(
     image_size: Sequence[int],
     thresholds: tuple[float | None, float | None],
     colour_limit: float,
+    normals: NDArray[np.float32],
+    roi: NDArray[np.bool_] | None,
 ) -> None:
     """Write the values besides the weights that scoring an image needs: plain values and tensors, no pickled code.
 
@@ -36,6 +40,8 @@ def save_detector(
         image_size: `(height, width)` of the maps in pixels.
         thresholds: thresholds for image scores and for pixels; None stands for a missing threshold.
         colour_limit: map value of the brightest colour in pictures.
+        normals: `(n,)` scores of the held-out normal images.
+        roi: region of interest of all images at their size; None if there is none, or one for each image.
     """
     state = {
         "format": _FORMAT,
@@ -47,13 +53,15 @@ def save_detector(
         "image_size": list(image_size),
         "thresholds": list(thresholds),
         "colour_limit": colour_limit,
+        "normals": sorted(normals.tolist()),
+        "roi": None if roi is None else torch.from_numpy(roi),
     }
     with whole(path) as draft:
         torch.save(state, draft)
 
 
 def read_detector(path: Path, run_dir: Path) -> dict[str, Any]:
-    """Read the values that `save_detector` wrote.
+    """Read the values that `save_detector` wrote; files of older versions have neither `normals` nor `roi`.
 
     Args:
         path: path of the file to read.

@@ -78,7 +78,8 @@ def check_images(run_dir: Path, data: Identity) -> None:
     if (origin["dataset"], origin["fingerprint"]) != (data.dataset, data.fingerprint):
         raise ValueError(
             f"run_dir (={run_dir}) was begun on other images ({origin['dataset']} {origin['fingerprint']}, now "
-            f"{data.dataset} {data.fingerprint}); choose another folder, or set data.root to the run's images"
+            f"{data.dataset} {data.fingerprint}), or with another data.roi; choose another folder, or set data.root to "
+            "the run's images, and data.roi to its region of interest"
         )
 
 

@@ -32,11 +32,21 @@ def predict(trainer: lightning.Trainer, module: AnomalyAutoencoder, data: DataMo
 
 
 def predict_images(
-    trainer: lightning.Trainer, module: AnomalyAutoencoder, data: DataModule, image: Iterable[Tensor]
+    trainer: lightning.Trainer,
+    module: AnomalyAutoencoder,
+    data: DataModule,
+    images: Iterable[tuple[Tensor, Tensor | None]],
 ) -> Prediction:
-    """Predict other images, given as batches `(B, 3, H, W)` in [0, 1] that have the size of this data set."""
+    """Predict other images of the size of this data set.
+
+    Args:
+        trainer: trainer of the run.
+        module: trained module.
+        data: data module after `setup`.
+        images: batches `(B, 3, H, W)` in [0, 1], each with its regions of interest, see `fae.types.Images`.
+    """
     positions = itertools.count()
-    batches = (Images(one, torch.tensor([next(positions) for _ in one])) for one in image)
+    batches = (Images(image, torch.tensor([next(positions) for _ in image]), roi) for image, roi in images)
     predicted: Any = trainer.predict(module, dataloaders=DataLoader(_Once(batches), batch_size=None), weights_only=True)
     return _join(predicted, data)
 

@@ -14,8 +14,8 @@ _PRESENTATION = (
     *("callback.progress", "callback.learning_rate", "callback.finite", "callback.last", "callback.best.dirpath"),
     *("callback.history", "callback.reconstructions", "callback.compiled"),
     *("trainer.enable_progress_bar", "trainer.log_every_n_steps", "space.keep"),
-    # The fingerprint identifies the data, wherever they lie.
-    *("data.root", "data.source.default_root", "data.source.cache_dir", "data.cache_dir"),
+    # The fingerprint identifies the data and the regions of interest, wherever they lie.
+    *("data.root", "data.roi", "data.source.default_root", "data.source.cache_dir", "data.cache_dir"),
 )
 
 # These keys concern the use of a network that is trained already.

@@ -2,7 +2,7 @@ import torch
 from torch import Tensor
 
 
-def damping(validation_maps: Tensor, t: float) -> Tensor:
+def damping(validation_maps: Tensor, t: float, roi: Tensor | None = None) -> Tensor:
     """Return (1 − avgmap)ᵗ, which damps pixels that are high on normal images, too; Bauer et al. 2022, eqs. 13, 14.
 
     The paper leaves the scale of avgmap open. Here avgmap is clipped to [0, 1] without scaling. Squared residuals are
@@ -11,6 +11,7 @@ def damping(validation_maps: Tensor, t: float) -> Tensor:
     Args:
         validation_maps: `(N, 1, H, W)` smoothed maps of held-out normal images.
         t: exponent, >= 0; 0 switches the damping off.
+        roi: `(N, 1, H, W)` bool, the pixels of each map that take part in the average; None takes all.
 
     Returns:
         `(1, 1, H, W)` factor in [0, 1].
@@ -19,11 +20,15 @@ def damping(validation_maps: Tensor, t: float) -> Tensor:
         ValueError: `t` is negative.
     """
     check_exponent(t)
-    average = validation_maps.mean(dim=0, keepdim=True).clamp(0, 1)
-    return torch.pow(1 - average, t)
+    if roi is None:
+        average = validation_maps.mean(dim=0, keepdim=True)
+    else:
+        count = roi.sum(dim=0, keepdim=True)
+        average = validation_maps.where(roi, 0).sum(dim=0, keepdim=True) / count.clamp_min(1)
+    return torch.pow(1 - average.clamp(0, 1), t)
 
 
-def damping_by_others(validation_maps: Tensor, t: float) -> Tensor:
+def damping_by_others(validation_maps: Tensor, t: float, roi: Tensor | None = None) -> Tensor:
     """Return the damping factor of each held-out image, from the average map of the other held-out images.
 
     If its own map were in the average, a held-out image would be damped more than a new image, and thresholds from
@@ -32,6 +37,7 @@ def damping_by_others(validation_maps: Tensor, t: float) -> Tensor:
     Args:
         validation_maps: `(N, 1, H, W)` smoothed maps of held-out normal images.
         t: exponent, >= 0; 0 switches the damping off.
+        roi: `(N, 1, H, W)` bool, the pixels of each map that take part in the averages; None takes all.
 
     Returns:
         `(N, 1, H, W)` factors in [0, 1].
@@ -40,8 +46,12 @@ def damping_by_others(validation_maps: Tensor, t: float) -> Tensor:
         ValueError: `t` is negative.
     """
     check_exponent(t)
-    count = len(validation_maps)
-    others = (validation_maps.sum(dim=0, keepdim=True) - validation_maps) / max(1, count - 1)
+    if roi is None:
+        others = (validation_maps.sum(dim=0, keepdim=True) - validation_maps) / max(1, len(validation_maps) - 1)
+    else:
+        maps = validation_maps.where(roi, 0)
+        count = roi.sum(dim=0, keepdim=True) - roi.int()
+        others = (maps.sum(dim=0, keepdim=True) - maps) / count.clamp_min(1)
     return torch.pow(1 - others.clamp(0, 1), t)
 
 

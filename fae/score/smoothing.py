@@ -1,6 +1,8 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+_LEAST = 1e-9  # of a share of k×k pixels: where a region of interest is far, it is 0
+
 
 def check_smoothing(k: int, n: int) -> None:
     """Check the filter width and the number of passes.
@@ -17,16 +19,18 @@ def check_smoothing(k: int, n: int) -> None:
         raise ValueError(f"n (={n}) must not be negative; n=0 leaves the map as it is")
 
 
-def smooth(residual: Tensor, k: int, n: int) -> Tensor:
+def smooth(residual: Tensor, k: int, n: int, roi: Tensor | None = None) -> Tensor:
     """Average over k×k pixels, n times: Gₖⁿ of Bauer et al. 2022, eq. 3.
 
     The paper leaves the border open. Here the average near the border runs over the pixels inside the image, because
-    zeros outside the image would hide defects at its border.
+    zeros outside the image would hide defects at its border. With a region of interest it runs over the pixels inside
+    the region alone, in each pass, and the map is 0 outside.
 
     Args:
         residual: `(B, 1, H, W)` residuals.
         k: odd width of the filter in pixels; it may exceed the size of the image.
         n: number of passes; 0 is the identity.
+        roi: bool, `(B, 1, H, W)` or `(1, 1, H, W)`, the regions of interest; None takes whole images.
 
     Returns:
         smoothed residuals with the shape of `residual`.
@@ -39,9 +43,18 @@ def smooth(residual: Tensor, k: int, n: int) -> Tensor:
         tensor([1.5000, 1.0000, 1.5000])
     """
     check_smoothing(k, n)
-    half = k // 2
+    if roi is None:
+        for _ in range(n):
+            residual = _mean(residual, k)
+        return residual
+    residual = residual.where(roi, 0)
     for _ in range(n):
-        # The mean over a square is the mean over columns of the means over rows.
-        residual = F.avg_pool2d(residual, (1, k), stride=1, padding=(0, half), count_include_pad=False)
-        residual = F.avg_pool2d(residual, (k, 1), stride=1, padding=(half, 0), count_include_pad=False)
+        residual = (_mean(residual, k) / _mean(roi.to(residual.dtype), k).clamp_min(_LEAST)).where(roi, 0)
     return residual
+
+
+def _mean(values: Tensor, k: int) -> Tensor:
+    """Average over k×k pixels; the mean over a square is the mean over columns of the means over rows."""
+    half = k // 2
+    values = F.avg_pool2d(values, (1, k), stride=1, padding=(0, half), count_include_pad=False)
+    return F.avg_pool2d(values, (k, 1), stride=1, padding=(half, 0), count_include_pad=False)

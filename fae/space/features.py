@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from itertools import repeat
 
 import torch
 import torch.nn.functional as F
@@ -98,14 +99,15 @@ class Features(Space):
             )
 
     @torch.no_grad()
-    def fit(self, images: Sequence[Tensor]) -> None:
-        """Learn mean and spread of each channel; see `Space.fit`."""
+    def fit(self, images: Sequence[Tensor], rois: Sequence[Tensor] | None = None) -> None:
+        """Learn mean and spread of each channel over the cells that count; see `Space.fit`."""
         if self.known:
             return
         total, squares = (self.mean.new_zeros(len(self.mean), dtype=torch.float64) for _ in range(2))
         cells = 0
-        for image in images:
+        for image, roi in zip(images, rois or repeat(None), strict=False):
             raw = self._raw(image.to(self.mean.device).float() / 255).transpose(0, 1).flatten(1).double()
+            raw = raw if roi is None else raw[:, self.cells(roi.to(raw.device)).flatten()]
             total += raw.sum(dim=1)
             squares += raw.square().sum(dim=1)
             cells += raw.shape[1]

@@ -32,8 +32,13 @@ class Space(nn.Module, ABC):
             ValueError: the images are too small.
         """
 
-    def fit(self, images: Sequence[Tensor]) -> None:
-        """Learn statistics from the training images, batches `(B, 3, H, W)` uint8, unless they are known already."""
+    def fit(self, images: Sequence[Tensor], rois: Sequence[Tensor] | None = None) -> None:
+        """Learn statistics from the training images, unless they are known already.
+
+        Args:
+            images: batches `(B, 3, H, W)` uint8.
+            rois: their regions of interest `(B, 1, H, W)` bool; None if all counts.
+        """
 
     @abstractmethod
     def forward(self, image: Tensor) -> Tensor:
@@ -49,6 +54,10 @@ class Space(nn.Module, ABC):
     @abstractmethod
     def mask(self, mask: Tensor) -> Tensor:
         """Bring masks `(B, 1, H, W)` in [0, 1] to the cells of this space, `(B, 1, h, w)` in [0, 1]."""
+
+    def cells(self, roi: Tensor) -> Tensor:
+        """Return which cells hold a pixel of regions of interest `(B, 1, H, W)` bool, `(B, 1, h, w)` bool."""
+        return self.mask(roi.float()) > 0
 
     @abstractmethod
     def picture(self, point: Tensor, size: Sequence[int]) -> Tensor:

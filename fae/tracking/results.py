@@ -11,7 +11,7 @@ from PIL import Image
 from fae.metric.aupro import LIMITS
 from fae.metric.counts import Counts
 from fae.picture.curves import lines, thinned
-from fae.picture.panel import Shown, heat, outline, overlay, picture, scaled, scaled_map, scaled_mask
+from fae.picture.panel import Shown, dim, heat, outline, overlay, picture, scaled, scaled_map, scaled_mask
 from fae.tracking.logger import ResumableWandbLogger
 
 COLUMNS = ("image", "reconstruction", "map", "overlay", "score", "decision", "defect_type", "path")
@@ -97,6 +97,8 @@ def _table(shown: Shown, paths: Sequence[Path]) -> wandb.Table:
         image, repaired = (scaled(picture(part[i]), size) for part in (shown.image, shown.reconstruction))
         anomaly_map = scaled_map(shown.anomaly_map[i, 0].numpy(), size)
         over = overlay(image, anomaly_map, limit)
+        if shown.roi is not None:
+            dim(over, scaled_mask(shown.roi[i, 0].numpy(), size))
         outline(over, scaled_mask(shown.mask[i, 0].numpy(), size))
         panels = (image, repaired, heat(anomaly_map, limit), over)
         pictures = [wandb.Image(Image.fromarray(panel), file_type="jpg") for panel in panels]

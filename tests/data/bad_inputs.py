@@ -535,6 +535,69 @@ MASKS = [
     ),
 ]
 
+REGIONS = [
+    Row(
+        "`data.roi=nowhere`",
+        "data.roi=nowhere",
+        "data.roi (=nowhere) is neither a mask nor a folder of masks; name one, or null to judge whole images",
+    ),
+    Row(
+        "a region of interest that is no image",
+        "data.roi=roi.png",
+        "roi.png cannot be read as an image (…",
+        lambda: put("roi.png", "text"),
+    ),
+    Row(
+        "an empty region of interest",
+        "data.roi=roi.png",
+        "region of interest roi.png marks no pixel; values above 0 are judged, so mark some",
+        lambda: put("roi.png", grey()),
+    ),
+    Row(
+        "a region of interest as JPEG",
+        "data.roi=roi.jpg",
+        "region of interest roi.jpg is stored with losses, which change the values 0; save it as PNG",
+        lambda: put("roi.jpg", patch()),
+    ),
+    Row(
+        "a region of interest of another size",
+        "data.roi=roi.png",
+        "region of interest roi.png has 32×48 pixels, d/train/good/… 32×32 and the run 32×32; draw it at the size of "
+        "the images, or of the run",
+        lambda: put("roi.png", patch(size=(32, 48))),
+    ),
+    Row(
+        "a region of interest without a cell of the features",
+        "data.roi=roi.png space=lite0 model=residual_sdc data.crop_sizes=[32]",
+        "data.roi covers no cell of space=lite0 by half, which has 8×8 px; draw a larger region, or use space=pixel",
+        lambda: put("roi.png", np.where(np.indices((32, 32)).max(axis=0) == 6, 255, 0).astype(np.uint8)),
+    ),
+    Row(
+        "an image in place of its region of interest",
+        f"data.roi={ONE}",
+        f"data.roi (={ONE}) makes {ONE} a region of interest, but it is an image of the data set; keep masks apart",
+    ),
+    Row(
+        "a folder that lacks the region of one image",
+        "data.roi=r",
+        "data.roi (=r) holds no region of interest of d/train/good/005.png: expected r/good/005_mask.png; add it, or "
+        "name one mask for all images",
+        lambda: [put(f"r/good/{i:03d}.png", patch()) for i in range(12) if i != 5],
+    ),
+    Row(
+        "one region of interest for two images",
+        "data.roi=r",
+        "r/0… is the region of interest of both d/… and d/…, by its name; repeat the images' folders below data.roi",
+        lambda: [put(f"r/{i:03d}.png", patch()) for i in range(12)],
+    ),
+    noted(
+        "a defect that lies outside the region of interest",
+        f"1 test image(s) have no defect in the region of interest, and are left out: {BAD}/000.png",
+        lambda: [put("roi.png", 255 - patch()), masks(lambda _: patch(0, 255)), put(MASK, patch())],
+        words="data.roi=roi.png",
+    ),
+]
+
 TABLES = [
     Row("no such table", TABLE, "data.root (=t.csv) is no file; name the table of your images, such as parts.csv"),
     Row(
@@ -1070,6 +1133,13 @@ EVALUATIONS = [
         command="evaluate",
     ),
     Row(
+        "`data.roi` of a run without a region",
+        "data.roi=roi.png",
+        "was begun on other images (… or with another data.roi; choose another folder",
+        lambda: put("roi.png", patch()),
+        command="evaluate",
+    ),
+    Row(
         "`data.root=nowhere`, of images that have moved",
         "data.root=nowhere",
         "data.root (=nowhere) is no folder",
@@ -1078,7 +1148,7 @@ EVALUATIONS = [
     Row(
         "`data.rotate=false` after training",
         "+data.rotate=false",
-        "data.rotate cannot change after training; data.root alone can",
+        "data.rotate cannot change after training; data.root and data.roi alone can",
         command="evaluate",
     ),
     Row("`name=a/b`", "name=a/b", "name (=a/b) must be a file's name without a folder", command="evaluate"),
@@ -1109,11 +1179,33 @@ EVALUATIONS = [
     ),
 ]
 
+SERVE = "serve.__main__"
+PAGE = [
+    Row("`fae.serve` without words", "", "model is missing; write model=VALUE", command=SERVE),
+    Row(
+        "`model` that is missing",
+        "model=nowhere port=47860",
+        "model (=nowhere) is no folder of a run and no exported folder: it holds neither config.yaml nor metadata.json",
+        command=SERVE,
+    ),
+    Row("`modell=r`", "modell=r", "unknown key modell; did you mean 'model'?", command=SERVE),
+    Row("`port=0`", "model=r port=0", "port (=0) must lie between 1 and 65535; 7860 is the default", command=SERVE),
+    Row(
+        "`host` that this machine does not have",
+        "model=r host=192.0.2.1 port=47861",
+        "port (=47861) of host (=192.0.2.1) cannot be used (… choose another port, or stop the program that uses it",
+        command=SERVE,
+    ),
+    Row("`max_megapixels=0`", "model=r max_megapixels=0", "max_megapixels (=0) must be positive", command=SERVE),
+    Row("`max_upload_mb=-1`", "model=r max_upload_mb=-1", "max_upload_mb (=-1) must be positive", command=SERVE),
+]
+
 KINDS: dict[str, list[Row]] = {
     "Roots and layouts": LAYOUTS,
     "Names": NAMES,
     "Images": IMAGES,
     "Masks": MASKS,
+    "Regions of interest": REGIONS,
     "Tables": TABLES,
     "Groups": GROUPS,
     "Public data sets": READERS,
@@ -1121,6 +1213,7 @@ KINDS: dict[str, list[Row]] = {
     "The cache": CACHE,
     "Predictions": PREDICTIONS,
     "Evaluations": EVALUATIONS,
+    "The page": PAGE,
 }
 
 

@@ -90,6 +90,22 @@ def test_masks_that_do_not_fit(toothbrush: Path) -> None:
     assert "another size" in str(check_category(toothbrush, "toothbrush").bad)
 
 
+def test_regions_of_interest_are_looked_at(toothbrush: Path) -> None:
+    def bad(*words: str) -> str | None:
+        (found,) = check(compose_check(f"root={toothbrush}", "categories=toothbrush", *words))
+        return found.bad  # type: ignore[union-attr]
+
+    Image.fromarray(np.ones((4, 6), np.uint8)).save("roi.png")
+    assert bad("data.roi=roi.png") is None
+    Image.fromarray(np.ones((12, 12), np.uint8)).save("roi.png")
+    assert "roi.png has 12×12 pixels" in str(bad("data.roi=roi.png"))
+    assert bad("data.roi=roi.png", "data.image_size=12") is None
+    Path("rois").mkdir()
+    assert "holds no region of interest of" in str(bad("data.roi=rois"))
+    with pytest.raises(FileNotFoundError, match=r"data.roi \(=nowhere\) is neither a mask nor a folder of masks"):
+        bad("data.roi=nowhere")
+
+
 def test_missing_and_foreign_images_are_counted(toothbrush: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = toothbrush / "toothbrush"
     (folder / "train" / "good" / "007.png").unlink()

@@ -143,11 +143,12 @@ def test_every_image_once_per_pass(build: Callable[..., DataModule]) -> None:
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "validation"])
-def test_processes_share_what_one_sees(training: bool, build: Callable[..., DataModule]) -> None:
+def test_processes_share_what_one_sees(training: bool, build: Callable[..., DataModule], tmp_path: Path) -> None:
     """With a corruption that mixes the images of a batch, and one process without any image of the last one."""
+    Image.fromarray(np.tri(32, dtype=np.uint8)).save(tmp_path / "roi.png")
 
     def batches(rank: int, world_size: int) -> list[Batch]:
-        data = build(batch_size=3, rank=rank, world_size=world_size, corruption=swap)
+        data = build(batch_size=3, rank=rank, world_size=world_size, corruption=swap, roi=str(tmp_path / "roi.png"))
         data.trainer.training = training
         raws = stream(data, 3) if training else list(data.val_dataloader())
         return [data.on_after_batch_transfer(raw, 0) for raw in raws]  # type: ignore[misc]
@@ -156,7 +157,8 @@ def test_processes_share_what_one_sees(training: bool, build: Callable[..., Data
     single, shares = batches(0, 1), [batches(rank, 3) for rank in range(3)]
     assert [len(b.clean) for b in single] == ([3, 3, 3] if training else [3, 3, 2])
     for step, batch in enumerate(single):
-        for whole, *parts in zip(batch, *(share[step] for share in shares), strict=True):
+        assert batch.roi is not None
+        for whole, *parts in zip(batch.parts, *(share[step].parts for share in shares), strict=True):
             for rank, part in enumerate(parts):
                 assert torch.equal(whole[rank::3], part)
 
@@ -179,7 +181,7 @@ def test_training_batches(build: Callable[..., DataModule]) -> None:
     batch, again = (data.on_after_batch_transfer(raw, 0) for _ in "ab")
     assert isinstance(batch, Batch)
     assert batch.clean.shape == (4, 3, 16, 16)  # the first crop stage
-    assert all(torch.equal(a, b) for a, b in zip(batch, again, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(batch.parts, again.parts, strict=True))
     last = data.on_after_batch_transfer(raw._replace(step=29), 0)
     assert last.clean.shape == (4, 3, 32, 32)
 
@@ -192,7 +194,7 @@ def test_validation_is_the_same_in_every_epoch_and_at_full_size(build: Callable[
     assert sum(len(b.clean) for b in batches[0]) == 2 * 4
     for a, b in zip(*batches, strict=True):
         assert a.clean.shape[-2:] == (32, 32)
-        assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+        assert all(torch.equal(x, y) for x, y in zip(a.parts, b.parts, strict=True))
     masks = torch.cat([b.corruption_mask for b in batches[0]])
     assert len({m.numpy().tobytes() for m in masks}) == 8
 
@@ -205,8 +207,8 @@ def test_the_anchors_noise_is_for_training_alone(build: Callable[..., DataModule
     for data in (plain, noisy):
         data.trainer.training = False
     for first, second in zip(plain.val_dataloader(), noisy.val_dataloader(), strict=True):
-        pair = zip(plain.on_after_batch_transfer(first, 0), noisy.on_after_batch_transfer(second, 0), strict=True)
-        assert all(torch.equal(a, b) for a, b in pair)
+        one, other = plain.on_after_batch_transfer(first, 0), noisy.on_after_batch_transfer(second, 0)
+        assert all(torch.equal(a, b) for a, b in zip(one.parts, other.parts, strict=True))
 
 
 def test_prediction_sees_images_as_they_are(build: Callable[..., DataModule]) -> None:

@@ -26,6 +26,7 @@ CONFIGS = {
     "fae.export": "export",
     "fae.report": "report",
     "fae.dashboard": "dashboard",
+    "fae.serve": "serve",
     "fae.data.check": "check",
     "fae.data.download": "download",
     "experiments.benchmark": "benchmark",
@@ -36,7 +37,7 @@ NO_WORDS = {"objective=amplifi", "key=value"}  # what the text says of words as 
 SPOKEN_OF = (
     ("train", ("category=generic",)),
     ("train", ("corruption=elastic",)),
-    *((config, ()) for config in ("evaluate", "predict", "export", "report", "dashboard", "benchmark")),
+    *((config, ()) for config in ("evaluate", "predict", "export", "report", "dashboard", "serve", "benchmark")),
     ("evaluate", ("grid=default",)),
 )
 """Configurations that hold every key which the text may speak of."""
@@ -79,7 +80,7 @@ def spoken(page: Path) -> list[str]:
 @cache
 def composed(config: str, words: tuple[str, ...]) -> DictConfig:
     register_benchmark()
-    with initialize_config_dir(conf_dir(), version_base="1.3"):
+    with initialize_config_dir(conf_dir(config), version_base="1.3"):
         cfg = compose(config, list(words))
     check_root(cfg, BenchmarkConfig if config == "benchmark" else SCHEMAS[config])
     check_leaves(cfg)

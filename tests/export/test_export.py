@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from omegaconf import DictConfig
+from PIL import Image
 
 import fae
 from fae.export.__main__ import run as export
@@ -107,6 +108,25 @@ def test_the_contract_holds_for(name: str, words: tuple[str, ...], runs: Path, t
 
 def test_the_contract_holds_for_features_with_head_and_memory(cells: Path, tmp_path: Path) -> None:
     assert holds(export(compose_export(tmp_path / "out", f"run_dir={cells}")))
+
+
+@pytest.mark.parametrize(("name", "roi"), [("pad", "roi.png"), ("each-run", "each"), ("features", "roi.png")])
+def test_the_contract_holds_for_regions_of_interest(name: str, roi: str, regions: Path, tmp_path: Path) -> None:
+    metadata = export(compose_export(tmp_path / "out", f"run_dir={regions / name}"))
+    assert holds(metadata)
+    assert metadata["image"]["content"]
+    assert metadata["image"]["roi"] == roi
+    detector = Detector.load(tmp_path / "out")
+    probe = metadata["probes"][0]
+    image = detector.read(tmp_path / "out" / probe["file"])
+    given = np.zeros(image.shape[:2], np.uint8)
+    given[5:20, 10:30] = 1
+    inside = given if roi == "each" else np.asarray(Image.open(regions / "region.png"))
+    found = detector(image, given) if roi == "each" else detector(image)
+    assert (found.anomaly_map[inside == 0] == 0).all()
+    assert (found.anomaly_map[inside > 0] > 0).any()
+    if roi == "roi.png":
+        assert found.score == pytest.approx(probe["score"], rel=1e-4)
 
 
 def test_a_native_export_takes_other_heights_and_widths(runs: Path, tmp_path: Path) -> None:

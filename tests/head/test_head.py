@@ -114,3 +114,18 @@ def test_f_is_equal_to_the_bit_with_and_without_a_head(
     without, beside = found
     assert without.keys() == beside.keys()
     assert all(torch.equal(without[key], beside[key]) for key in without)
+
+
+def test_cells_outside_the_region_of_interest_teach_nothing() -> None:
+    batch = damaged()
+    whole = torch.ones(1, 1, 4, 8, dtype=torch.bool)
+    right, corner = whole.clone(), whole.clone()
+    right[..., :4], corner[..., :3] = False, False  # the corner keeps a column of the damaged cell
+
+    def found(roi: torch.Tensor) -> tuple[list[float], list[float]]:
+        cells = target(batch._replace(roi=roi), (1, 2), 0.03, 0.3, 0.02)
+        return cells.damaged.flatten().tolist(), cells.intact.flatten().tolist()
+
+    assert found(whole) == ([1, 0], [0, 1])
+    assert found(right) == ([0, 0], [0, 1])
+    assert found(corner) == ([0, 0], [0, 1]), "too little of the damage lies inside"

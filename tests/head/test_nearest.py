@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from fae.head.coreset import farthest
+from fae.head.head import Part
 from fae.head.nearest import NearestHead
 from fae.head.none import NoHead
 from fae.head.residual import ResidualHead
@@ -28,7 +29,7 @@ def test_each_choice_of_the_coreset_is_the_farthest() -> None:
 
 def test_the_evidence_is_the_squared_distance_to_the_nearest_cell() -> None:
     head = NearestHead(most=10)
-    head.remember(points().split(2), 6, fine=2)
+    head.remember(map(Part, points().split(2)), 6, fine=2)
     new = points(1, 2)
     cells = new[:, 2:].permute(0, 2, 3, 1).reshape(-1, 3)
     expected = torch.cdist(cells, head.bank).amin(dim=1).square().view(2, 1, 4, 4)
@@ -40,7 +41,7 @@ def test_the_evidence_is_the_squared_distance_to_the_nearest_cell() -> None:
 
 def test_a_memory_with_room_for_all_is_the_nearest_neighbour() -> None:
     head = NearestHead(most=1000)
-    head.remember(points().split(4), 6, 0)
+    head.remember(map(Part, points().split(4)), 6, 0)
     assert head.bank.shape == (1000, 5), "one shape, however many cells there are"
     assert float(head.evidence(points(), points()).max()) < 1e-3
     far = points()
@@ -51,14 +52,14 @@ def test_a_memory_with_room_for_all_is_the_nearest_neighbour() -> None:
 def test_what_is_remembered_is_a_function_of_the_seed_and_is_restored_to_the_bit() -> None:
     first, same, other = (NearestHead(most=20, seed=seed) for seed in (0, 0, 1))
     for head in (first, same, other):
-        head.remember(points().split(2), 6, 0)
+        head.remember(map(Part, points().split(2)), 6, 0)
     assert torch.equal(first.bank, same.bank)
     assert not torch.equal(first.bank, other.bank)
     restored = NearestHead(most=20)
     with pytest.raises(RuntimeError, match="remembers nothing"):
         restored.evidence(points(), points())
     restored.load_state_dict(first.state_dict())
-    restored.remember(points(9).split(2), 6, 0)  # a resumed run keeps what it knows
+    restored.remember(map(Part, points(9).split(2)), 6, 0)  # a resumed run keeps what it knows
     assert torch.equal(restored.evidence(points(1), points(1)), first.evidence(points(1), points(1)))
 
 
@@ -67,7 +68,7 @@ def test_several_heads_make_the_maps_of_each() -> None:
     torch.manual_seed(0)
     residual, nearest = ResidualHead(5, width=4).eval(), NearestHead(most=20)
     heads = Heads("both", {"residual": residual, "nearest": nearest, "none": NoHead()})
-    heads.remember(points().split(2), 6, 0)
+    heads.remember(map(Part, points().split(2)), 6, 0)
     assert heads.names == ("head", "nearest")
     found = heads.evidence(points(1), points(2))
     assert torch.equal(found[:, :1], residual.evidence(points(1), points(2)))
@@ -80,3 +81,13 @@ def test_several_heads_make_the_maps_of_each() -> None:
 def test_what_a_memory_refuses(keys: dict[str, int], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         NearestHead(**keys)
+
+
+def test_cells_outside_the_region_of_interest_are_not_remembered() -> None:
+    roi = torch.zeros(6, 1, 4, 4, dtype=torch.bool)
+    roi[..., :2] = True
+    head = NearestHead(most=1000)
+    head.remember([Part(points(), roi)], 6, 0)
+    evidence = head.evidence(points(), points())
+    assert float(evidence[roi].max()) < 1e-3
+    assert float(evidence[~roi].min()) > 1e-2

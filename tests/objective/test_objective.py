@@ -93,3 +93,37 @@ def test_lam_outside_its_range(kind: type, lam: float) -> None:
 def test_unknown_weight() -> None:
     with pytest.raises(ValueError, match="weight .='squared'. must be one of"):
         Amplify(0.5, "squared")
+
+
+def halves(mask: Tensor) -> Tensor:
+    """Regions of interest: the left columns, a chequerboard, and everything."""
+    rows, columns = torch.meshgrid(*map(torch.arange, mask.shape[-2:]), indexing="ij")
+    return torch.stack([columns < 2, (rows + columns) % 2 == 0, rows >= 0]).unsqueeze(1)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_nothing_outside_the_region_of_interest_counts(objective: torch.nn.Module, generator: torch.Generator) -> None:
+    reconstruction, clean, corrupted, mask = batch(generator)
+    roi = halves(mask)
+    inputs = (reconstruction, clean, corrupted, mask)
+    others = [part.where(roi, torch.rand(part.shape, generator=generator, dtype=part.dtype)) for part in inputs]
+    found = []
+    for output, *rest in (inputs, others):
+        output = output.clone().requires_grad_()
+        losses = objective(output, *rest, roi)
+        losses.total.backward()
+        assert not output.grad[~roi.expand_as(output)].any()
+        found.append((*(loss.detach() for loss in losses), output.grad))
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+def test_a_region_of_interest_belongs_to_the_norms_of_equation_1(generator: torch.Generator) -> None:
+    reconstruction, clean, corrupted, mask = batch(generator)
+    roi = halves(mask)
+    losses = Filter(0.3)(reconstruction, clean, corrupted, mask, roi)
+    assert float(losses.normal) == pytest.approx(0.7 * by_the_equation(reconstruction, clean, (1 - mask) * roi))
+    assert float(losses.corrupted) == pytest.approx(0.3 * by_the_equation(reconstruction, clean, mask * roi))
+    everything = torch.ones_like(roi)
+    for objective in OBJECTIVES:
+        whole = objective(reconstruction, clean, corrupted, mask)
+        assert all(map(torch.equal, objective(reconstruction, clean, corrupted, mask, everything), whole))

@@ -181,3 +181,26 @@ def test_the_page_can_be_written(tmp_path: Path) -> None:
     figure = most_wrong(given(height=40, width=64)._replace(names=names, threshold=math.inf), 6)
     write_sheet(figure, tmp_path / "page.png")
     assert np.asarray(Image.open(tmp_path / "page.png").convert("L")).std() > 20
+
+
+def test_captions_tell_the_score_in_per_cent_if_it_is_known() -> None:
+    shown = given()
+    assert shown.score(0) == f"score {shown.image_score[0]:.4g}"
+    known = shown._replace(threshold=4.0, percent_width=1.0)
+    scores = known.image_score
+    for i in range(len(scores)):
+        assert known.score(i) == f"score {scores[i]:.4g} ({100 / (1 + np.exp(4.0 - scores[i])):.0f} %)"
+    assert any("score 4 (50 %), right" in one for one in captions(most_wrong(known, 9)))
+
+
+def test_what_lies_outside_the_region_of_interest_is_dimmed_and_sets_no_colours() -> None:
+    shown = given()
+    roi = torch.zeros_like(shown.mask)
+    roi[..., 4:20, 4:28] = True
+    outside = shown.anomaly_map.where(roi, 1e6)
+    assert shown._replace(anomaly_map=outside, roi=roi).limit == shown.limit == pytest.approx(10, abs=0.1)
+    plain, regional = (cells(most_wrong(one, 3))[0].images[0].get_array() for one in (shown, shown._replace(roi=roi)))
+    assert regional[2, 2, 0] == plain[2, 2, 0] // 3
+    size = plain.shape[0]
+    assert (regional[size // 2, size // 2] == plain[size // 2, size // 2]).all()
+    assert (regional == 255).all(axis=2).sum() > (plain == 255).all(axis=2).sum(), "the outline is white"

@@ -1,13 +1,11 @@
 import json
 import math
 import re
-import shutil
 import statistics
 import sys
 import time
 from base64 import b64decode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -19,8 +17,6 @@ import pytest
 import yaml
 from omegaconf import DictConfig
 from PIL import Image
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
@@ -31,6 +27,7 @@ from fae.report.paper import compare, missing, paper
 from fae.report.plots import plots
 from fae.report.runs import read_sweep
 from fae.train import train
+from tests.browser import browser
 from tests.conftest import SHORT, compose_command
 
 Build = Callable[..., DictConfig]
@@ -430,6 +427,15 @@ def test_best_and_worst_heatmaps(tmp_path: Path) -> None:
     assert [h.image for h in worst(found, 1)] == ["hole/2"]
     assert "above 33% of the normal images" in worst(found, 1)[0].caption
     assert "below 67% of the defective images" in worst(found, 2)[1].caption
+    assert "anomaly" not in found[0].caption, "an older run has no column of per cent"
+    table = (run / "scores.csv").read_text().splitlines()
+    (run / "scores.csv").write_text(
+        "\n".join([f"{table[0]},percent", f"{table[1]},", *(f"{x},97.25" for x in table[2:])])
+    )
+    told = {heatmap.image: heatmap.caption for heatmap in heatmaps_of(run, "mvtec:wood")}
+    assert "score 5 (anomaly 97 %), above" not in told["good/0"]
+    assert "score 5 (anomaly 97 %), below 67% of the defective images" in told["good/1"]
+    assert "score 1, below" in told["good/0"], "no threshold"
     other = write_run(tmp_path, "b", dataset="mvtec:tile")
     write_heatmaps(other, {"good/0": 1.0, "good/1": 1.1, "crack/0": 1.2})
     both = [*found, *heatmaps_of(other, "mvtec:tile"), *heatmaps_of(run, "mvtec:wood")]
@@ -461,31 +467,6 @@ def test_a_thousand_runs(tmp_path: Path) -> None:
     assert path.stat().st_size < 12e6
     assert len(pd.read_csv(tmp_path / "results.csv")) == 1000
     assert path.read_text().count("/metrics.json") == 1000, "no run is left out of the table"
-
-
-@contextmanager
-def browser(profile: Path) -> Iterator[webdriver.Chrome]:
-    """Chromium without a window and without a network."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program, driver = next(filter(None, map(shutil.which, names)), None), shutil.which("chromedriver")
-    if program is None or driver is None:
-        pytest.fail(
-            f"one of {', '.join(names)} and chromedriver must be on the PATH; install them (on Debian: make browser)"
-        )
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for argument in (
-        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-        *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
-        *("--host-resolver-rules=MAP * ~NOTFOUND", "--window-size=1280,1000", f"--user-data-dir={profile}"),
-    ):
-        options.add_argument(argument)
-    chrome = webdriver.Chrome(options=options, service=Service(driver))
-    try:
-        yield chrome
-    finally:
-        chrome.quit()
 
 
 @pytest.mark.browser

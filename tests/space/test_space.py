@@ -254,3 +254,20 @@ def test_a_missing_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
         with pytest.raises(MissingExtraError, match=rf'comes with the extra "{extra}": .* pip install') as refused:
             Lite(variant)
         assert f"fae-anomaly[{extra}]" in str(refused.value)
+
+
+def test_statistics_are_those_of_the_cells_that_count() -> None:
+    images = [pictures(4), pictures(2)]
+    rois = [torch.zeros(len(one), 1, 64, 64, dtype=torch.bool) for one in images]
+    for roi in rois:
+        roi[..., :16, 5:40] = True  # rows 0 and 1, columns 0 to 4 of the cells
+    space = features()
+    space.fit(images, rois)
+    raw = torch.cat([space._raw(one.float() / 255)[..., :2, :5] for one in images]).transpose(0, 1).flatten(1).double()
+    assert torch.allclose(space.mean, raw.mean(dim=1).float(), atol=1e-5)
+    assert not torch.allclose(space.mean, fitted(images).mean, atol=1e-4)
+    everything = features()
+    everything.fit(images, [torch.ones_like(roi) for roi in rois])
+    assert torch.allclose(everything.mean, fitted(images).mean)
+    assert torch.allclose(everything.scale, fitted(images).scale)
+    assert torch.equal(space.cells(rois[0])[0, 0], torch.arange(8)[:, None].lt(2) & torch.arange(8).lt(5))

@@ -1,3 +1,4 @@
+import torch
 from torch import Tensor
 
 from fae.score.median import median
@@ -32,12 +33,13 @@ class OneSided:
             raise ValueError(f"side (={side!r}) must be one of {', '.join(_SIGNS)}")
         self.name = side
 
-    def __call__(self, image: Tensor, reconstruction: Tensor) -> Tensor:
+    def __call__(self, image: Tensor, reconstruction: Tensor, roi: Tensor | None = None) -> Tensor:
         """Compare images.
 
         Args:
             image: `(B, C, H, W)` images, intensities in [0, 1].
             reconstruction: `(B, C, H, W)` reconstructions, intensities in [0, 1].
+            roi: `(B, 1, H, W)` bool, the pixels whose median is subtracted; None takes all.
 
         Returns:
             `(B, 1, H, W)` residuals >= 0; higher means more anomalous.
@@ -48,5 +50,12 @@ class OneSided:
         check_shapes(image, reconstruction)
         check_colours(self.name, image)
         difference = _SIGNS[self.name] * (image - reconstruction)
-        offset = median(difference.flatten(2))[..., None, None]
+        offset = median(difference.flatten(2))[..., None, None] if roi is None else _median_inside(difference, roi)
         return (difference - offset).clamp_min(0).square().mean(dim=1, keepdim=True)
+
+
+def _median_inside(planes: Tensor, roi: Tensor) -> Tensor:
+    """Return the median of each plane of `(B, C, H, W)` over the pixels of a region, `(B, C, 1, 1)`."""
+    rising = planes.masked_fill(~roi, torch.inf).flatten(2).sort(dim=2).values
+    middle = (roi.flatten(2).sum(dim=2, keepdim=True) - 1) // 2
+    return rising.gather(2, middle.expand(-1, planes.shape[1], -1)).unsqueeze(-1)

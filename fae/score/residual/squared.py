@@ -15,12 +15,13 @@ class Squared:
 
     name = "squared"
 
-    def __call__(self, image: Tensor, reconstruction: Tensor) -> Tensor:
+    def __call__(self, image: Tensor, reconstruction: Tensor, roi: Tensor | None = None) -> Tensor:
         """Compare images.
 
         Args:
             image: `(B, C, H, W)` images in [0, 1], or features.
             reconstruction: `(B, C, H, W)` reconstructions.
+            roi: regions of interest, which change nothing: each pixel is compared by itself.
 
         Returns:
             `(B, 1, H, W)` residuals >= 0; higher means more anomalous.

@@ -16,7 +16,7 @@ def images(tiny: Path) -> PlainImages:
 
 def test_damage_lies_under_its_mask(images: PlainImages) -> None:
     torch.manual_seed(0)
-    for clean, corrupted, mask in (images[i] for i in range(len(images))):
+    for clean, corrupted, mask in (images[i].parts for i in range(len(images))):
         assert clean.shape == corrupted.shape == (3, 24, 24)
         assert mask.shape == (1, 24, 24)
         assert all(0 <= part.min() <= part.max() <= 1 for part in (clean, corrupted, mask))
