@@ -56,6 +56,12 @@ def predict(cfg: DictConfig) -> int:
     for kind, what in (("image", "no decisions are made"), ("pixel", "no masks, areas and boxes are written")):
         if scorer.thresholds[kind] is None:
             print(f"NOTE: {what}: {scorer.undefined(kind)}; or set threshold.{kind} yourself", flush=True)
+    if scorer.unbounded:
+        print(
+            "NOTE: whole images are judged, although each image of training had a region of interest: thresholds may "
+            "not hold; score such images from Python with roi=",
+            flush=True,
+        )
     if cfg.maps == "anomalous" and scorer.thresholds["image"] is None:
         raise ValueError("maps (=anomalous) needs a threshold for images; set threshold.image, or use maps=all")
     root = inputs.root()

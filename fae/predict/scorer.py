@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fae.detector import Detector, load
 from fae.image import Array
 from fae.machine.extra import MissingExtraError
-from fae.run.folder import METRICS
+from fae.run.folder import METRICS, finished_config
 from fae_runtime import Detector as Exported
 
 _OWN, _SEEN = 2**24, 2**19
@@ -49,6 +49,8 @@ class Scorer(Protocol):
     """The thresholds by "image" and "pixel"."""
     one_size: bool
     """Whether the images of a batch must have one size."""
+    unbounded: bool
+    """Whether whole images are judged, although each image of training had a region of interest."""
 
     def read(self, path: Path) -> Array:
         """Decode a file to RGB `(H, W, 3)`, see `fae.image.ReadImage`."""
@@ -84,6 +86,7 @@ class RunScorer:
         self.thresholds = _set(self.detector, thresholds)
         self.identity, self.colour_limit = self.detector.identity, self.detector.colour_limit
         self.one_size = size == "native"
+        self.unbounded = finished_config(folder).data.get("roi") is not None and self.detector.roi is None
 
     def read(self, path: Path) -> Array:
         """See `Scorer.read`."""
@@ -98,8 +101,8 @@ class RunScorer:
         return _share(image, None if self.one_size else self.detector.image_size)
 
     def percent(self, score: float) -> float | None:
-        """See `Scorer.percent`; a run knows none yet."""
-        return None
+        """See `Scorer.percent`."""
+        return self.detector.percent(score)
 
     def undefined(self, kind: str) -> str:
         """See `Scorer.undefined`."""
@@ -121,7 +124,7 @@ class ExportScorer:
 
     Raises:
         MissingExtraError: the engine is not installed.
-        ValueError: the folder is no sound export, or each of its images needs a region of its own.
+        ValueError: the folder is no sound export.
     """
 
     def __init__(self, folder: Path, thresholds: dict[str, float | None], threads: int) -> None:
@@ -130,14 +133,10 @@ class ExportScorer:
         except ImportError as error:
             raise MissingExtraError(str(error)) from error  # the message says what to install
         self.metadata = self.detector.metadata
-        if self.metadata["image"]["roi"] == "each":
-            raise ValueError(
-                f"run_dir (={folder}) needs a region of interest for each image, which predictions in bulk do not "
-                "have; call fae_runtime.Detector with roi= for each image"
-            )
         self.thresholds = _set(self.detector, thresholds)
         self.identity, self.colour_limit = self.detector.identity, self.detector.colour_limit
         self.one_size = self.metadata["image"]["size"] == "native"
+        self.unbounded = self.metadata["image"]["roi"] == "each"
 
     def read(self, path: Path) -> Array:
         """See `Scorer.read`."""

@@ -1,110 +1,112 @@
-"""Predictions by an export. The runtime itself is another distribution; a detector with its interface stands in."""
+"""Predictions by an export: those of the light runtime, which has the scores of the run."""
 
-import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from fae.image import Array, read_image
+from fae.machine.extra import MissingExtraError
 from fae.predict import predict
-from tests.conftest import textured
+from fae_runtime import Detector
+from tests.conftest import compose_command, once
 from tests.predict.conftest import compose_predict, rows
-
-
-class Found(NamedTuple):
-    anomaly_map: np.ndarray
-    score: float
-    anomalous: bool | None
-    mask: np.ndarray | None
-
-
-class Runtime:
-    """The calls of `fae_runtime.Detector`; the score is the mean intensity."""
-
-    colour_limit, identity = 0.02, "0123456789abcdef"
-    image_threshold: float | None = None
-    pixel_threshold: float | None = None
-
-    def __init__(self, metadata: dict) -> None:
-        self.metadata = metadata
-
-    @classmethod
-    def load(cls, folder: Path, engine: str | None = None, threads: int | None = None) -> "Runtime":
-        assert threads is not None
-        return cls(json.loads((folder / "metadata.json").read_text()))
-
-    def read(self, path: Path) -> Array:
-        return read_image(path)
-
-    def batch(self, images: Sequence[Array]) -> list[Found]:
-        if self.metadata["image"]["size"] == "native" and len({image.shape for image in images}) > 1:
-            raise ValueError("images have several sizes")
-        return [self._found(image.mean(axis=2, dtype=np.float32)) for image in images]
-
-    def _found(self, grey: np.ndarray) -> Found:
-        score, limit, pixel = float(grey.mean()), self.image_threshold, self.pixel_threshold
-        return Found(grey, score, None if limit is None else score > limit, None if pixel is None else grey > pixel)
-
-    def percent(self, score: float) -> float | None:
-        return None if self.image_threshold is None else 100 / (1 + np.exp(self.image_threshold - score))
+from tests.runtime.exported import THRESHOLDS, change, picture, write_export
 
 
 @pytest.fixture
-def export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    module = ModuleType("fae_runtime")
-    module.Detector = Runtime  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "fae_runtime", module)
-    described(tmp_path / "export", size="run")
+def folder(tmp_path: Path) -> Path:
     (tmp_path / "in").mkdir()
-    rng = np.random.default_rng(0)
-    for i in range(5):
-        Image.fromarray(textured(rng, 32, 32 + 8 * (i % 2))).save(tmp_path / "in" / f"{i}.png")
-    return tmp_path / "export"
+    for i in range(6):
+        image = Image.fromarray(picture(i, 40, 50 + 10 * (i % 2)))
+        (image if i else image.convert("L")).save(tmp_path / "in" / f"{i}.png")  # a grey one scores 0
+    return tmp_path / "in"
 
 
-def described(folder: Path, **image: object) -> None:
-    facts = {"height": 32, "width": 32, "size": "run", "roi": None} | image
-    why = {"image_undefined": "there are 3 held-out images", "pixel_undefined": None}
-    folder.mkdir(exist_ok=True)
-    (folder / "metadata.json").write_text(json.dumps({"image": facts, "thresholds": why}))
+def test_an_export_predicts_like_its_run(
+    run_dir: Path, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    def make(root: Path) -> None:
+        from fae.export.__main__ import run as export  # seconds, which most tests need not wait for
+
+        export(compose_command("export", f"run_dir={run_dir}", f"output={root / 'export'}"))
+
+    exported = once(tmp_path_factory, "predicted-export", make) / "export"
+    for name, model in (("run", run_dir), ("export", exported)):
+        words = (
+            f"input={run_dir.parent / 'tiny' / 'test' / 'square'}",
+            f"output={tmp_path / name}",
+            "threshold.image=2",
+        )
+        assert predict(compose_predict(f"run_dir={model}", *words, "threads=2", "batch_size=3")) == 0
+    found, expected = rows(tmp_path / "export"), rows(tmp_path / "run")
+    assert list(found) == list(expected)
+    for name, row in expected.items():
+        assert float(found[name]["score"]) == pytest.approx(float(row["score"]), rel=1e-4)
+    maps = [sorted((tmp_path / name / "maps").rglob("*.tiff")) for name in ("run", "export")]
+    for one, other in zip(*maps, strict=True):
+        first, second = np.asarray(Image.open(one)), np.asarray(Image.open(other))
+        assert abs(first - second).max() <= 1e-4 * first.max()
 
 
-def test_an_export_predicts_like_a_run(export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = (f"run_dir={export}", f"input={tmp_path / 'in'}", f"output={tmp_path / 'o'}", "threshold.pixel=150")
-    assert predict(compose_predict(*words)) == 0
+def test_an_export_takes_thresholds_and_tells_why_it_has_none(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export = write_export(tmp_path / "export")
+    detector = Detector.load(export)
+    words = (f"run_dir={export}", f"input={folder}")
+    predict(compose_predict(*words, f"output={tmp_path / 'o'}", "maps=anomalous"))
+    for name, row in rows(tmp_path / "o").items():
+        found = detector(folder / name)
+        assert float(row["score"]) == pytest.approx(found.score, rel=1e-6)
+        assert float(row["percent"]) == pytest.approx(detector.percent(found.score), rel=1e-4)
+        assert row["anomalous"] == str(found.score > THRESHOLDS[0])
+        assert int(row["area"]) == (found.anomaly_map > THRESHOLDS[1]).sum()
+    assert 0 < len(list((tmp_path / "o" / "maps").iterdir())) < 6
+    predict(compose_predict(*words, f"output={tmp_path / 'p'}", "threshold.image=-1", "threshold.pixel=2"))
+    assert {(row["anomalous"], row["area"]) for row in rows(tmp_path / "p").values()} == {("True", "0")}
+    change(export, thresholds={"image": None, "pixel": 0.5, "image_undefined": "there are 3 held-out images"})
+    capsys.readouterr()
+    predict(compose_predict(*words, f"output={tmp_path / 'q'}"))
     said = capsys.readouterr().out
     assert "NOTE: no decisions are made: there are 3 held-out images; or set threshold.image yourself" in said
-    for name, row in rows(tmp_path / "o").items():
-        grey = read_image(tmp_path / "in" / name).mean(axis=2, dtype=np.float32)
-        assert float(row["score"]) == pytest.approx(float(grey.mean()))
-        assert (int(row["area"]), row["anomalous"], row["percent"]) == ((grey > 150).sum(), "", "")
-        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "o" / "maps" / f"{name}.tiff")), grey)
-    predict(compose_predict(*words[:2], f"output={tmp_path / 'p'}", "threshold.image=128", "maps=anomalous"))
-    for row in rows(tmp_path / "p").values():
-        assert row["anomalous"] == str(float(row["score"]) > 128) == str(float(row["percent"]) > 50)
-        assert row["area"] == ""
+    assert {(row["anomalous"], row["percent"]) for row in rows(tmp_path / "q").values()} == {("", "")}
 
 
-def test_an_export_at_the_images_own_size(export: Path, tmp_path: Path) -> None:
-    described(export, size="native")
-    words = (f"run_dir={export}", f"input={tmp_path / 'in'}", f"output={tmp_path / 'o'}", "threads=2")
-    assert predict(compose_predict(*words)) == 0
+def test_an_export_at_the_images_own_size(folder: Path, tmp_path: Path) -> None:
+    export = write_export(tmp_path / "export", size="native", aspect=None, multiple_of=1)
+    assert (
+        predict(compose_predict(f"run_dir={export}", f"input={folder}", f"output={tmp_path / 'o'}", "threads=2")) == 0
+    )
+    assert len(rows(tmp_path / "o")) == 6
 
 
 @pytest.mark.parametrize("word", ["evaluation=own", "size=native", "tile=16", "overlap=8", "device=cpu"])
-def test_keys_of_runs_are_refused(word: str, export: Path, tmp_path: Path) -> None:
+def test_keys_of_runs_are_refused(word: str, folder: Path, tmp_path: Path) -> None:
     key, _, value = word.partition("=")
+    export = write_export(tmp_path / "export")
     with pytest.raises(ValueError, match=rf"{key} \(={value}\) has no meaning for the export run_dir \(=.*\); leave"):
-        predict(compose_predict(f"run_dir={export}", f"input={tmp_path / 'in'}", f"output={tmp_path / 'o'}", word))
+        predict(compose_predict(f"run_dir={export}", f"input={folder}", f"output={tmp_path / 'o'}", word))
 
 
-def test_an_export_with_a_region_for_each_image_is_refused(export: Path, tmp_path: Path) -> None:
-    described(export, roi="each")
-    with pytest.raises(ValueError, match="needs a region of interest for each image"):
-        predict(compose_predict(f"run_dir={export}", f"input={tmp_path / 'in'}", f"output={tmp_path / 'o'}"))
+def test_an_export_with_a_region_for_each_image_judges_whole_ones_and_says_so(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, roi in (("each", "each"), ("none", None)):
+        export = write_export(tmp_path / name, roi=roi)
+        assert predict(compose_predict(f"run_dir={export}", f"input={folder}", f"output={tmp_path / 'o' / name}")) == 0
+        assert ("NOTE: whole images are judged" in capsys.readouterr().out) == (name == "each")
+
+
+def test_exports_that_cannot_be_used(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = (f"input={folder}", f"output={tmp_path / 'o'}")
+    changed = write_export(tmp_path / "changed")
+    (changed / "model.onnx").write_bytes(b"another graph")
+    with pytest.raises(ValueError, match="is not the file that was exported"):
+        predict(compose_predict(f"run_dir={changed}", *words))
+    export = write_export(tmp_path / "export")
+    monkeypatch.setattr("fae_runtime.engine.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=f"onnxruntime and openvino are not installed.*{sys.executable}"):
+        predict(compose_predict(f"run_dir={export}", *words))
+    assert not (tmp_path / "o").exists()
