@@ -1,4 +1,4 @@
-"""The contract of eight kinds of export: how far onnxruntime and OpenVINO lie from PyTorch.
+"""The contract of kinds of export: how far onnxruntime and OpenVINO lie from PyTorch.
 
 python -m experiments.deploy.contract quick=RUN amplify=RUN pad=RUN features=RUN    # contract.csv
 
@@ -16,6 +16,7 @@ from experiments.deploy.kinds import KINDS, Kind
 from fae.cli.command import plainly
 from fae.cli.schema import conf_dir, register
 from fae.export.__main__ import run as export
+from fae.machine.provenance import git_commit
 
 HERE = Path(__file__).parent
 
@@ -26,7 +27,10 @@ def row(kind: Kind, runs: dict[str, str]) -> list[dict[str, object]]:
     words = [word.format(**runs) for word in kind.words]
     with initialize_config_dir(conf_dir(), version_base="1.3"), tempfile.TemporaryDirectory() as folder:
         cfg = compose("export", [f"run_dir={runs[kind.run]}", f"output={folder}/out", *words])
-        metadata = export(cfg)
+        try:
+            metadata = export(cfg)
+        except ValueError as error:  # the contract is broken, and the message says where
+            return [{"kind": kind.name, "refused": str(error), "git_commit": git_commit()}]
     facts = ("images", "map", "score", "flips", "worst")
     return [
         {"kind": kind.name, "engine": engine, "version": metadata["versions"][engine]}

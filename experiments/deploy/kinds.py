@@ -1,4 +1,4 @@
-"""The runs and words of the contract's table: eight kinds of what a run can be."""
+"""The runs and words of the contract's table: what a run can be."""
 
 from typing import NamedTuple
 
@@ -17,8 +17,9 @@ KINDS = (
     Kind("amplify, contrast", "amplify"),
     Kind("1 − SSIM, top", "quick", ("score/residual=ssim", "score/image_score=top")),
     Kind("darker, t = 100", "quick", ("score/residual=darker", "score.t=100")),
-    Kind("padded, excess", "pad", ("score/image_score=excess",)),
+    Kind("padded, contrast", "pad"),
     Kind("features, head and memory", "features"),
     Kind("ensemble of filter and amplify", "quick", ("ensemble=[{quick},{amplify}]", "ensemble_scale=validation")),
     Kind("any height and width", "quick", ("size=native",)),
+    Kind("padded, excess", "pad", ("score/image_score=excess",)),
 )
