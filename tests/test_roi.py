@@ -134,7 +134,7 @@ def test_a_defect_inside_is_found_and_one_outside_does_not_count(
                 )
             assert found.mask is not None
             assert not found.mask[~LEFT].any()
-            assert detector.percent(found.score) == pytest.approx(float(row["percent"]), abs=0.01)
+            assert detector.percent(found.score) == pytest.approx(float(row["anomaly_percent"]), abs=0.01)
             assert (detector.percent(found.score) > 50) == found.anomalous
     assert detector.normals.tolist() == sorted(detector.normals.tolist())
     assert len(detector.normals) == metrics["val_images"]

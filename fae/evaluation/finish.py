@@ -25,7 +25,7 @@ from fae.score.score import Score
 from fae.tracking.logger import ResumableWandbLogger
 from fae.tracking.results import log_model, log_results
 
-_COLUMNS = ("path", "label", "defect_type", "score", "percent")
+_COLUMNS = ("path", "label", "defect_type", "score", "anomaly_percent")
 _DIGITS = 2  # of a per cent
 
 

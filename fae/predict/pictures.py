@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from fae.image import Array
 from fae.machine.atomic import whole
 from fae.picture.panel import outline, overlay
 from fae.predict.scorer import Found
+
+_LINE, _SMALLEST = 16, 10
+"""The height of an overlay in lines of text, and the least height of a line in px."""
 
 MAPS = ("all", "anomalous", "none")
 """For which images there are pictures."""
@@ -30,8 +33,8 @@ class Pictures:
         self.output, self.root, self.limit = output, root, limit
         self.kinds, self.which = kinds, which
 
-    def write(self, path: Path, image: Array, found: Found) -> None:
-        """Write the pictures of one image `(H, W, 3)`.
+    def write(self, path: Path, image: Array, found: Found, percent: float | None) -> None:
+        """Write the pictures of one image `(H, W, 3)`; the overlay shows its score in per cent, if there is one.
 
         Raises:
             OSError: the disk is full, or the folder cannot be written.
@@ -39,7 +42,7 @@ class Pictures:
         if self.which == "none" or (self.which == "anomalous" and not found.anomalous):
             return
         for kind in self.kinds:
-            picture = self._picture(kind, image, found)
+            picture = self._picture(kind, image, found, percent)
             if picture is None:
                 continue
             suffix, saved = ("tiff", "TIFF") if kind == "map" else ("png", "PNG")
@@ -49,7 +52,7 @@ class Pictures:
             with whole(target) as draft:
                 picture.save(draft, format=saved)
 
-    def _picture(self, kind: str, image: Array, found: Found) -> Image.Image | None:
+    def _picture(self, kind: str, image: Array, found: Found, percent: float | None) -> Image.Image | None:
         if kind == "map":
             return Image.fromarray(found.anomaly_map)
         if kind == "mask":
@@ -57,4 +60,21 @@ class Pictures:
         over = overlay(image, found.anomaly_map, self.limit)
         if found.mask is not None:
             outline(over, found.mask)
-        return Image.fromarray(over)
+        shown = Image.fromarray(over)
+        if percent is not None:
+            _write_on(shown, f"{percent:.0f} %")
+        return shown
+
+
+def _write_on(picture: Image.Image, text: str) -> None:
+    """Write white text with a black rim into the upper left corner of a picture, in place."""
+    line = max(_SMALLEST, picture.height // _LINE)
+    rim = max(1, line // 12)
+    ImageDraw.Draw(picture).text(
+        (line // 3, line // 6),
+        text,
+        "white",
+        ImageFont.load_default(size=line),
+        stroke_width=rim,
+        stroke_fill="black",
+    )

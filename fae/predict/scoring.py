@@ -7,10 +7,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
-import numpy as np
-
 from fae.image import Array
+from fae.picture.region import regions
 from fae.predict.pictures import Pictures
 from fae.predict.scorer import Found, Scorer
 from fae.prediction.files import file_now
@@ -80,17 +78,14 @@ class Scoring:
         return [self._finished(one, its) for one, its in zip(batch, found, strict=True)]
 
     def _finished(self, file: _File, found: Found) -> Row:
-        self.pictures.write(Path(os.fsdecode(file.path)), file.image, found)
         score, percent = float(found.score), self.scorer.percent(float(found.score))
+        self.pictures.write(Path(os.fsdecode(file.path)), file.image, found, percent)
         row = Row(file.path, score, percent, found.anomalous, file=file.state)
         if found.mask is None:
             return row
-        count, _, stats, _ = cv2.connectedComponentsWithStats(found.mask.astype(np.uint8), connectivity=8)
-        row = row._replace(area=int(found.mask.sum()), regions=count - 1)
-        if count == 1:
-            return row
-        left, top, width, height, _ = (int(value) for value in stats[1 + stats[1:, cv2.CC_STAT_AREA].argmax()])
-        return row._replace(left=left, top=top, width=width, height=height)
+        its = regions(found.mask)
+        box = {} if its.largest is None else its.largest._asdict()
+        return row._replace(area=its.area, regions=its.number, **box)
 
 
 def _failed(path: bytes, state: str, error: Exception) -> Row:

@@ -18,7 +18,7 @@ class Row(NamedTuple):
     path: bytes
     """The absolute path, in the bytes of the file system."""
     score: float | None = None
-    percent: float | None = None
+    anomaly_percent: float | None = None
     """The score as people read it, 0 to 100: 50 lies at the threshold."""
     anomalous: bool | None = None
     area: int | None = None
@@ -43,7 +43,7 @@ _WHOLE, _NUMBER, _TEXT = pyarrow.int64(), pyarrow.float64(), pyarrow.string()
 SCHEMA = pyarrow.schema(
     [
         pyarrow.field("path", pyarrow.binary(), nullable=False),  # a path need not be text
-        *((name, _NUMBER) for name in ("score", "percent")),
+        *((name, _NUMBER) for name in ("score", "anomaly_percent")),
         ("anomalous", pyarrow.bool_()),
         *((name, _WHOLE) for name in ("area", "regions", "left", "top", "width", "height")),
         *((name, _TEXT) for name in ("error", "file")),

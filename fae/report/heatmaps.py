@@ -56,7 +56,7 @@ def heatmaps_of(run_dir: Path, dataset: str) -> list[Heatmap]:
                     Path(r["path"]),
                     int(r["label"]),
                     float(r["score"]),
-                    float(r.get("percent") or "nan"),
+                    float(r.get("anomaly_percent") or "nan"),
                 )
                 for r in csv.DictReader(file)
             ]

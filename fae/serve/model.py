@@ -2,16 +2,16 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fae.detector import load
+from fae.detector import Detector, load
 from fae.image import Array
 from fae.machine.extra import MissingExtraError
 from fae.run.folder import CONFIG, METRICS
-from fae_runtime import Detector
+from fae_runtime import Detector as Exported
 
 _METADATA = "metadata.json"
 
@@ -85,7 +85,7 @@ def load_model(folder: Path, evaluation: str | None = None) -> Model:
                 "of thresholds; leave evaluation out, or serve the run"
             )
         try:
-            exported = Detector.load(folder)
+            exported = Exported.load(folder)
         except ImportError as error:  # its message names the engine, and the command that installs it
             raise MissingExtraError(str(error)) from error
         undefined = exported.metadata["thresholds"].get("image_undefined")
@@ -101,8 +101,7 @@ def load_model(folder: Path, evaluation: str | None = None) -> Model:
     return _model(folder, detector, lambda file: detector.read(file).rgb, metrics.get("image_threshold_undefined"))
 
 
-def _model(folder: Path, detector: Any, read: Callable[[Path], Array], undefined: str | None) -> Model:
-    normals = getattr(detector, "normals", None)  # runs of before there were such scores have none
+def _model(folder: Path, detector: Detector | Exported, read: Callable[[Path], Array], undefined: str | None) -> Model:
     return Model(
         folder.resolve().name,
         read,
@@ -110,6 +109,6 @@ def _model(folder: Path, detector: Any, read: Callable[[Path], Array], undefined
         detector.colour_limit,
         detector.image_threshold,
         undefined or "the folder holds none",
-        np.asarray([] if normals is None else normals, dtype=np.float64),
-        getattr(detector, "percent", lambda _: None),
+        np.asarray([] if detector.normals is None else detector.normals, dtype=np.float64),
+        detector.percent,
     )

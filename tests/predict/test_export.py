@@ -60,7 +60,7 @@ def test_an_export_takes_thresholds_and_tells_why_it_has_none(
     for name, row in rows(tmp_path / "o").items():
         found = detector(folder / name)
         assert float(row["score"]) == pytest.approx(found.score, rel=1e-6)
-        assert float(row["percent"]) == pytest.approx(detector.percent(found.score), rel=1e-4)
+        assert float(row["anomaly_percent"]) == pytest.approx(detector.percent(found.score), rel=1e-4)
         assert row["anomalous"] == str(found.score > THRESHOLDS[0])
         assert int(row["area"]) == (found.anomaly_map > THRESHOLDS[1]).sum()
     assert 0 < len(list((tmp_path / "o" / "maps").iterdir())) < 6
@@ -71,7 +71,7 @@ def test_an_export_takes_thresholds_and_tells_why_it_has_none(
     predict(compose_predict(*words, f"output={tmp_path / 'q'}"))
     said = capsys.readouterr().out
     assert "NOTE: no decisions are made: there are 3 held-out images; or set threshold.image yourself" in said
-    assert {(row["anomalous"], row["percent"]) for row in rows(tmp_path / "q").values()} == {("", "")}
+    assert {(row["anomalous"], row["anomaly_percent"]) for row in rows(tmp_path / "q").values()} == {("", "")}
 
 
 def test_an_export_at_the_images_own_size(folder: Path, tmp_path: Path) -> None:

@@ -127,9 +127,11 @@ def test_folders_globs_and_lists(run_dir: Path, tmp_path: Path) -> None:
         found = detector(path)
         assert float(row["score"]) == pytest.approx(found.score, rel=1e-5)  # images score together up to rounding
         assert (
-            row["anomalous"] == str(float(row["score"]) > detector.image_threshold) == str(float(row["percent"]) > 50)
+            row["anomalous"]
+            == str(float(row["score"]) > detector.image_threshold)
+            == str(float(row["anomaly_percent"]) > 50)
         )
-        assert float(row["percent"]) == pytest.approx(detector.percent(found.score), rel=1e-3)
+        assert float(row["anomaly_percent"]) == pytest.approx(detector.percent(found.score), rel=1e-3)
         name = f"{path.parent.name}/{path.name}"
         anomaly_map = np.asarray(Image.open(output / "maps" / f"{name}.tiff"))
         np.testing.assert_allclose(anomaly_map, found.anomaly_map, rtol=1e-5, atol=1e-7)

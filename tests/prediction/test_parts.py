@@ -101,7 +101,7 @@ def test_the_table_holds_each_file_once_in_the_order_of_the_paths(
         parts.add([Row(b"/g"), scored("/d")])
     assert write_table(tmp_path, 3, ("csv",)) == [Count(4, 0), Count(3, 1), Count()]
     assert (tmp_path / "predictions.csv").read_text().splitlines() == [
-        "path,score,percent,anomalous,area,regions,left,top,width,height,error,file",
+        "path,score,anomaly_percent,anomalous,area,regions,left,top,width,height,error,file",
         "/a,2.0,,True,,,,,,,,1-2-3-4",
         "/b,1.0,,False,,,,,,,,1-2-3-4",
         "/c,1.0,,False,,,,,,,,1-2-3-4",

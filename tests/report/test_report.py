@@ -430,7 +430,7 @@ def test_best_and_worst_heatmaps(tmp_path: Path) -> None:
     assert "anomaly" not in found[0].caption, "an older run has no column of per cent"
     table = (run / "scores.csv").read_text().splitlines()
     (run / "scores.csv").write_text(
-        "\n".join([f"{table[0]},percent", f"{table[1]},", *(f"{x},97.25" for x in table[2:])])
+        "\n".join([f"{table[0]},anomaly_percent", f"{table[1]},", *(f"{x},97.25" for x in table[2:])])
     )
     told = {heatmap.image: heatmap.caption for heatmap in heatmaps_of(run, "mvtec:wood")}
     assert "score 5 (anomaly 97 %), above" not in told["good/0"]
