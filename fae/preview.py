@@ -46,10 +46,11 @@ def preview(cfg: DictConfig) -> Path:
     for note in data.index.notes:
         print(f"NOTE: {note}", flush=True)
     data.setup()
-    dataset, name = data.index.dataset, data.corruption.name
+    dataset, name = data.index.dataset, data.preparation.corruption.name
     folder = Path(cfg.run_dir or Path("previews") / f"{dataset.replace(':', '-')}-{name}")
     mode = safe_mode(cfg.logger.mode)
-    title = f"{dataset}, corruption={name}" + (f", noise σ = {data.noise_sigma:g}" if data.noise_sigma else "")
+    sigma = data.preparation.noise_sigma
+    title = f"{dataset}, corruption={name}" + (f", noise σ = {sigma:g}" if sigma else "")
     examples, covered, strength = _corrupted(data, cfg.pictures)
     figure = contact_sheet(examples, covered, strength, title)
     folder.mkdir(parents=True, exist_ok=True)

@@ -41,6 +41,7 @@ from fae.run.folder import LAST, METRICS, State, new_run_dir, state
 from fae.run.forward import predict
 from fae.run.identity import resolved
 from fae.run.network import load_weights
+from fae.run.parent import check_split, continued, results, take_over
 from fae.score.score import Score
 from fae.tracking.session import safe_mode
 
@@ -107,8 +108,8 @@ def _train(
             return {}
     elif state(run_dir, cfg, data.identity) is State.FINISHED:
         print(f"{run_dir} is finished; choose another run_dir to train again", flush=True)
-        before: dict[str, Any] = json.loads((run_dir / METRICS).read_text())
-        return before
+        found: dict[str, Any] = json.loads((run_dir / METRICS).read_text())
+        return found
 
     if not launched(trainer):
         arguments = (resolved(cfg), sweep_dir, list(command))
@@ -127,6 +128,10 @@ def _train(
     module.network.check(data.stages[0])
     module.network.check_score(score)
     module.network.check_roi(data.train.roi, {"objective": module.objective, "score.residual": score.residual})
+    parent = None if cfg.continue_from is None else Path(cfg.continue_from)
+    if parent is not None:
+        check_split(parent, cfg, data)
+        take_over(module.network, parent)
     mode = safe_mode(cfg.logger.mode)
     words = [word for word in command if not word.startswith(("run_dir=", "sweep="))]
     resume = shlex.join([python(), "-m", "fae.train", *words, override("run_dir", str(run_dir))])
@@ -163,9 +168,11 @@ def _train(
             | environment(trainer.strategy.root_device)
         )
         others |= find_unseen(trainer, module, data, score, instantiate(cfg.unseen, _convert_="all"))
+        before = None if parent is None else results(parent)
+        others |= {} if before is None else before.facts
         finished = finish(cfg, data, score, maps, others)
         write_detector(run_dir / DETECTOR, cfg, run_dir, score, maps, finished.result, data)
-        write_run(run_dir, finished, test.reconstruction, data, cfg.pictures, logger, cfg.logger.log_model)
+        write_run(run_dir, finished, test.reconstruction, data, cfg.pictures, logger, cfg.logger.log_model, before)
     metrics = finished.metrics
     if reason := metrics.get("image_threshold_undefined"):
         print(f"NOTE: this run scores images, but decides nothing: {reason}", flush=True)
@@ -198,7 +205,7 @@ def _task(cfg: DictConfig) -> None:
 def main() -> None:
     """Entry point of `fae-train`."""
     with sweeping():
-        cli.run(_task, "train", recorded)
+        cli.run(_task, "train", recorded, expand=continued)
 
 
 if __name__ == "__main__":

@@ -92,11 +92,15 @@ def row(run_dir: Path) -> list[object]:
     clean = (part.float() / 255 for part in data.train.image.split(BATCH))
     facts = json.loads((run_dir / METRICS).read_text())
     name = data.index.dataset.split(":")[-1]
-    cells = [name, facts["objective"], data.corruption.name, data.noise_sigma, cfg.seed]
+    cells = [name, facts["objective"], data.preparation.corruption.name, data.preparation.noise_sigma, cfg.seed]
     cells += told(reconstruct(module, image))
     cells += told(reconstruct(with_statistics(cfg, run_dir, clean), image))
     cells += told(reconstruct(with_statistics(cfg, run_dir, damaged_without_noise(cfg)), image))
-    cells += told(reconstruct_with_noise(module, image, data.noise_sigma)) if data.noise_sigma else ["", ""]
+    cells += (
+        told(reconstruct_with_noise(module, image, data.preparation.noise_sigma))
+        if data.preparation.noise_sigma
+        else ["", ""]
+    )
     return [*cells, facts["git_commit"], git_commit(), environment(torch.device("cpu"))["device"]]
 
 

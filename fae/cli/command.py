@@ -71,6 +71,7 @@ def run(
     config_name: str,
     prepare: Callable[[Task], Task] = lambda task: task,
     schema: type | None = None,
+    expand: Callable[[list[str]], list[str]] = lambda words: words,
 ) -> None:
     """Compose `conf/<config_name>.yaml` from the command line and run a task on it; `plainly` shows the errors.
 
@@ -79,6 +80,7 @@ def run(
         config_name: stem of the file, or name of a configuration in Hydra's store.
         prepare: function that wraps the task and the checks of its configuration, for the jobs of a multirun.
         schema: dataclass of the root keys; if None, the entry in `fae.cli.schema.SCHEMAS`.
+        expand: function that replaces the words of the command line by those that they stand for.
     """
     register()
     folder, schema = Path(conf_dir(config_name)), schema or SCHEMAS[config_name]
@@ -97,7 +99,7 @@ def run(
     typed = sys.argv
     with plainly():
         check_groups(typed[1:], folder)
-        sys.argv = [typed[0], *as_typed(typed[1:], schema)]
+        sys.argv = [typed[0], *expand(as_typed(typed[1:], schema))]
         # Without this variable Hydra swallows the exception that knows which key was wrong.
         os.environ["HYDRA_FULL_ERROR"] = "1"
         try:

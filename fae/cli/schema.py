@@ -32,6 +32,7 @@ class TrainConfig:
 
     seed: int = 0
     run_dir: str | None = None
+    continue_from: str | None = None
     cache_dir: str = MISSING
     pictures: int = 16
     tags: list[str] = field(default_factory=list)

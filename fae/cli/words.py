@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
@@ -11,7 +12,7 @@ from hydra.errors import HydraException
 TEXTS = frozenset(
     {
         *("run_dir", "sweep", "cache_dir", "input", "output", "root", "name", "evaluation"),
-        *("data.root", "data.category", "data.cache_dir", "data.group", "category.name"),
+        *("continue_from", "data.root", "data.extra", "data.category", "data.cache_dir", "data.group", "category.name"),
         *("calibration.root", "sweep_dir", "data.source.default_root", "data.source.cache_dir"),
         *("data.source.images", "data.source.split", "corruption.source.root", "space.backbone.file"),
         *("hydra.sweep.dir", "hydra.run.dir"),
@@ -19,7 +20,7 @@ TEXTS = frozenset(
 )
 """The keys whose value is text."""
 
-_LISTS = frozenset({"input", "ensemble", "calibration.runs"})
+_LISTS = frozenset({"input", "ensemble", "calibration.runs", "data.extra"})
 """The keys whose value may be a list of texts."""
 _SWEEPS = re.compile(r"(choice|range|glob|interval|sort|shuffle|tag)\(")
 
@@ -40,6 +41,23 @@ def as_typed(words: Sequence[str], schema: type | None = None) -> list[str]:
     several = any(word in ("-m", "hydra.mode=MULTIRUN") or word.startswith("--mul") for word in words)
     own = {key.name for key in fields(schema) if key.type is str} if schema is not None else set()
     return [_as_typed(word, several, TEXTS | own) for word in words]
+
+
+def key_of(word: str) -> str:
+    """Return the key that an override sets or removes."""
+    return word.partition("=")[0].lstrip("+~")
+
+
+def value_of(word: str) -> Any:
+    """Return the value of an override that `as_typed` returned: a text, a number, a list, or None.
+
+    Raises:
+        ValueError: the word sweeps over several values.
+    """
+    read = OverridesParser.create().parse_override(word)
+    if read.is_sweep_override():
+        raise ValueError(f"{word} must have one value; begin one command for each")
+    return read.value()
 
 
 def override(key: str, text: str) -> str:

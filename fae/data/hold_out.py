@@ -1,4 +1,5 @@
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import torch
@@ -38,12 +39,16 @@ class HoldOut:
         """The approximate share of the training images that is held out, in (0, 1)."""
         return 1 / self.folds if self.folds else self.fraction
 
-    def __call__(self, samples: Sequence[Sample], seed: int) -> tuple[list[Sample], list[Sample], list[Path]]:
+    def __call__(
+        self, samples: Sequence[Sample], seed: int, extra: Sequence[int] = ()
+    ) -> tuple[list[Sample], list[Sample], list[Path]]:
         """Split training images.
 
         Args:
             samples: samples of the training images.
             seed: seed of the drawing, >= 0.
+            extra: number of images of each further folder, which end `samples`. Each folder is split on its own, so
+                that it does not change what is held out of the folders before; a group follows its first image.
 
         Returns:
             the images to learn from, the held-out images, and the files that belong to neither group, because they are
@@ -53,9 +58,16 @@ class HoldOut:
             ValueError: there are too few images for the folds, or only copies of held-out images are left to learn
                 from.
         """
-        units = _units(samples)
-        order = [units[i] for i in torch.randperm(len(units), generator=generator(seed, SPLIT)).tolist()]
-        chosen = set(self._first(order, len(samples)) if self.folds is None else self._part(order, len(samples)))
+        ends = list(accumulate((len(samples) - sum(extra), *extra)))
+        units = [_drawn(_units(samples, range(first, last)), seed) for first, last in pairwise([0, *ends])]
+        self._check(units[0], ends[0])
+        chosen: set[int] = set()
+        sides: dict[str | None, bool] = {}  # whether a group is held out
+        for part in units:
+            new = [unit for unit in part if samples[unit[0]].group not in sides]
+            chosen |= set(self._first(new) if self.folds is None else self._part(new))
+            chosen |= {i for unit in part for i in unit if sides.get(samples[i].group)}
+            sides |= {name: unit[0] in chosen for unit in part if (name := samples[unit[0]].group) is not None}
         val = [sample for i, sample in enumerate(samples) if i in chosen]
         train = [sample for i, sample in enumerate(samples) if i not in chosen]
         twins = set(copies([sample.path for sample in val], [sample.path for sample in train]))
@@ -66,12 +78,8 @@ class HoldOut:
             )
         return kept, val, sorted(twins)
 
-    def _first(self, units: Sequence[Sequence[int]], count: int) -> list[int]:
-        if len(units) < 2:
-            raise ValueError(
-                f"data.group puts all {count} training images into one group; one group is held out and another one "
-                "learned from, so name at least two"
-            )
+    def _first(self, units: Sequence[Sequence[int]]) -> list[int]:
+        count = sum(map(len, units))
         wanted = min(count - 1, max(2, round(self.fraction * count)))
         chosen: list[int] = []
         for unit in units[:-1]:
@@ -79,21 +87,37 @@ class HoldOut:
                 chosen += unit
         return chosen
 
-    def _part(self, units: Sequence[Sequence[int]], count: int) -> list[int]:
-        assert self.folds is not None
-        chosen = [i for unit in units[self.fold :: self.folds] for i in unit]
-        if count < 2 * self.folds or len(chosen) < 2:
+    def _part(self, units: Sequence[Sequence[int]]) -> list[int]:
+        return [i for unit in units[self.fold :: self.folds] for i in unit]
+
+    def _check(self, units: Sequence[Sequence[int]], count: int) -> None:
+        """Check that images can be split.
+
+        Raises:
+            ValueError: there are too few groups or images.
+        """
+        if self.folds is None:
+            if len(units) < 2:
+                raise ValueError(
+                    f"data.group puts all {count} training images into one group; one group is held out and another "
+                    "one learned from, so name at least two"
+                )
+        elif count < 2 * self.folds or len(self._part(units)) < 2:
             most = max(2, min(count // 2, len(units)))
             what = f"{count} images" if len(units) == count else f"{count} images of {len(units)} groups"
             raise ValueError(
                 f"data.folds (={self.folds}) needs two images per part, but there are {what}; use {most} or fewer"
             )
-        return chosen
 
 
-def _units(samples: Sequence[Sample]) -> list[list[int]]:
+def _units(samples: Sequence[Sample], which: Iterable[int]) -> list[list[int]]:
     """Return what cannot be split: the images of each group, and each image without a group alone."""
     units: dict[object, list[int]] = {}
-    for i, sample in enumerate(samples):
-        units.setdefault(i if sample.group is None else sample.group, []).append(i)
+    for i in which:
+        group = samples[i].group
+        units.setdefault(i if group is None else group, []).append(i)
     return list(units.values())
+
+
+def _drawn(units: Sequence[list[int]], seed: int) -> list[list[int]]:
+    return [units[i] for i in torch.randperm(len(units), generator=generator(seed, SPLIT)).tolist()]

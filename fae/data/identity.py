@@ -1,6 +1,7 @@
 import hashlib
 import os
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from fae.data.index import Index
@@ -16,6 +17,11 @@ class Identity(NamedTuple):
     fingerprint: str
     """Eight hexadecimal digits of what the files hold: the pixels of all images, and the bytes of all masks, those of
     regions of interest among them."""
+
+
+def identities(index: Index, splits: Sequence[Split], reader: Reader) -> list[Identity]:
+    """Identify a data set alone, and with one folder of data.extra after the other; see `identity`."""
+    return [identity(index.first(count), splits, reader) for count in range(len(index.extra) + 1)]
 
 
 def identity(index: Index, splits: Sequence[Split], reader: Reader) -> Identity:
@@ -35,7 +41,10 @@ def identity(index: Index, splits: Sequence[Split], reader: Reader) -> Identity:
     files = list(dict.fromkeys(path for some in masks_of.values() for path in some))
     masks = dict(zip(files, Memo(reader.cache_dir, "bytes").of(files, of_bytes), strict=True))
     digest = hashlib.sha256(index.dataset.encode())
-    for split, samples in (("train", index.train), ("test", index.test)):
+    own, ends = len(index.train) - sum(index.extra), accumulate(index.extra)
+    extra = [index.train[own + end - count : own + end] for count, end in zip(index.extra, ends, strict=True)]
+    splits_of = (("train", index.train[:own]), ("test", index.test), *(("extra", samples) for samples in extra))
+    for split, samples in splits_of:
         for sample in samples:
             digest.update(os.fsencode(f"{split}/{sample.defect_type}/{sample.path.name}:"))
             digest.update(b"" if sample.group is None else f"{sample.group}/".encode())

@@ -1,7 +1,7 @@
 """Index of the images, labels and masks of a data set; indexing reads file names only, and is not random."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fae.data.hint import hint
@@ -45,6 +45,13 @@ class Index:
     test: tuple[Sample, ...] = ()
     has_masks: bool = False
     notes: tuple[str, ...] = ()
+    extra: tuple[int, ...] = ()
+    """The number of images of each folder of data.extra, which end `train`."""
+
+    def first(self, extra: int) -> "Index":
+        """Return the index with the first so many folders of data.extra alone."""
+        left = sum(self.extra[extra:])
+        return replace(self, train=self.train[: len(self.train) - left], extra=self.extra[:extra])
 
     @property
     def all(self) -> tuple[Sample, ...]:

@@ -10,9 +10,10 @@ from torch.utils.data import DataLoader
 from fae.data.copies import copies
 from fae.data.crop import as_size, crop_size, crop_stages, large_enough
 from fae.data.decoded import Shape
+from fae.data.extra import with_extra
 from fae.data.group import grouped
 from fae.data.hold_out import HoldOut
-from fae.data.identity import identity
+from fae.data.identity import Identity, identities
 from fae.data.index import Index, Sample, Source
 from fae.data.known import known_parts
 from fae.data.left_out import examples
@@ -64,6 +65,8 @@ class DataModule(lightning.LightningDataModule):
         fold: index of the held-out part, from 0; runs of all parts together hold out every image once.
         noise_sigma: standard deviation of the noise anchor, >= 0; see `fae.data.noise.anchor`.
         noise_clip: whether noisy images are brought back to [0, 1].
+        extra: folder of further normal images to learn from, or list of folders, see `fae.data.extra.with_extra`; a
+            share of each is held out. None adds nothing.
         roi: mask of the region of interest of all images, or folder of masks, see `fae.data.roi.Regions`; what lies
             outside counts nowhere. None judges whole images.
         cache_dir: folder for decoded images, see `fae.data.decoded.decoded`; None keeps the images in memory.
@@ -99,6 +102,7 @@ class DataModule(lightning.LightningDataModule):
         fold: int = 0,
         noise_sigma: float = 0.0,
         noise_clip: bool = False,
+        extra: str | Sequence[str] | None = None,
         roi: str | None = None,
         cache_dir: str | None = None,
         seed: int = 0,
@@ -118,6 +122,7 @@ class DataModule(lightning.LightningDataModule):
         if twins is not None and not 0 <= twins <= 1:
             raise ValueError(f"data.twins (={twins}) must be a share of bits in [0, 1], or null")
         self.source, self.root, self.category, self.group, self.twins = source, root, category, group, twins
+        self.extra = extra
         self.batch_size, self.max_steps, self.val_corruptions = batch_size, max_steps, val_corruptions
         self.aspect, self.mask_above, self.crop_sizes, self.seed = aspect, mask_above, crop_sizes, seed
         size = None if image_size is None else as_size("data.image_size", image_size)
@@ -132,19 +137,10 @@ class DataModule(lightning.LightningDataModule):
     @cached_property
     def index(self) -> Index:
         """The index of the files, which is built once; the source's errors are raised here."""
-        index = grouped(self.source(self.root, self.category), self.root, self.group)
+        index = with_extra(self.source(self.root, self.category), self.extra)
+        index = grouped(index, self.root, self.group)
         self.notes.extend(index.notes)
         return index
-
-    @property
-    def corruption(self) -> Corruption:
-        """The synthetic damage to learn from."""
-        return self.preparation.corruption
-
-    @property
-    def noise_sigma(self) -> float:
-        """The standard deviation of the noise anchor, >= 0."""
-        return self.preparation.noise_sigma
 
     @property
     def image_size(self) -> Shape | None:
@@ -160,7 +156,7 @@ class DataModule(lightning.LightningDataModule):
         """
         if hasattr(self, "train"):
             return
-        train, val, left = self.hold_out(self.index.train, self.seed)
+        train, val, left = self.hold_out(self.index.train, self.seed, self.index.extra)
         if left:
             self._note("{} training image(s) equal held-out images and are left out of training", left)
         learned, test = ([sample.path for sample in some] for some in ([*val, *train], self.index.test))
@@ -168,7 +164,7 @@ class DataModule(lightning.LightningDataModule):
             self._note("{} test image(s) equal training images, so that the metrics look better than they are", copied)
         self.val, self.train, self.test = self.decode(val), self.decode(train), self.decode(self.index.test)
         rest = self.decode([sample for sample in self.index.train if sample.path in set(left)])
-        self.identity = identity(self.index, (self.train, self.val, self.test, rest), self.reader)
+        self.identities = identities(self.index, (self.train, self.val, self.test, rest), self.reader)
         height, width = large_enough(self.train.image.shape[-2:])
         truth = read_truth(self.test, self.index.has_masks, (height, width), self.aspect, self.mask_above)
         if lost := truth.outside:
@@ -182,6 +178,11 @@ class DataModule(lightning.LightningDataModule):
         for text, files in (*known.notes, *not_read(splits, self.reader.read.bit_depth), *truth.notes):
             self._note(text, files)
         self.stages = crop_stages(self.crop_sizes, (height, width))
+
+    @property
+    def identity(self) -> Identity:
+        """What tells this data set, with all folders of data.extra, from another."""
+        return self.identities[-1]
 
     def _note(self, text: str, paths: Collection[Path]) -> None:
         """Log a warning, and add it to the notes that the results hold."""

@@ -21,6 +21,7 @@ from fae.run.calibrated import DETECTOR, save_detector
 from fae.run.facts import facts
 from fae.run.folder import CONFIG, METRICS, ORIGIN
 from fae.run.network import checkpoint_of
+from fae.run.parent import PARENT_COLUMNS, SCORES, Parent
 from fae.score.score import Score
 from fae.tracking.logger import ResumableWandbLogger
 from fae.tracking.results import log_model, log_results
@@ -105,6 +106,7 @@ def write_run(
     pictures: int,
     logger: ResumableWandbLogger,
     keep_model: bool,
+    parent: Parent | None = None,
 ) -> None:
     """Write a run's results, and send them to W&B. metrics.json comes last: it marks the run as finished.
 
@@ -116,16 +118,18 @@ def write_run(
         pictures: number of heatmaps to write.
         logger: the run's logger.
         keep_model: whether the files that `fae.load` needs are sent to W&B.
+        parent: results of the run that this one goes on from, if any; scores.csv holds its scores, too.
     """
     result, samples = finished.result, data.test.samples
     shown = finished.shown._replace(reconstruction=reconstruction)
-    with whole(run_dir / "scores.csv") as draft, draft.open("w", newline="", encoding="utf-8") as file:
+    before: list[tuple[str, ...]] = [()] * len(samples) if parent is None else [*parent.scores]
+    with whole(run_dir / SCORES) as draft, draft.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(_COLUMNS)
-        for i, (sample, value) in enumerate(zip(samples, result.image_score, strict=True)):
+        writer.writerow([*_COLUMNS, *(() if parent is None else PARENT_COLUMNS)])
+        for i, (sample, value, old) in enumerate(zip(samples, result.image_score, before, strict=True)):
             percent = shown.percent(i)
             shown_percent = "" if percent is None else round(percent, _DIGITS)
-            writer.writerow([str(sample.path), sample.label, sample.defect_type, float(value), shown_percent])
+            writer.writerow([str(sample.path), sample.label, sample.defect_type, float(value), shown_percent, *old])
     heatmaps = write_heatmaps(run_dir / "heatmaps", shown, choose(result.image_score, pictures, data.seed))
     pages = write_pages(run_dir, "", finished.title, shown, result.pixels)
     text = json.dumps(finished.metrics, indent=2, allow_nan=False) + "\n"

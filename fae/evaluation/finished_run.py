@@ -28,7 +28,7 @@ from fae.run.network import checkpoint_of, load_weights
 from fae.score.score import Score
 
 FOLDER = "evaluation"
-_PLACES = ("root", "roi")
+_PLACES = ("root", "extra", "roi")
 
 
 class Residuals(NamedTuple):
@@ -186,8 +186,8 @@ def _change(run_dir: Path, run: DictConfig, cfg: DictConfig) -> str | None:
     """Write values from the command line into a run's configuration; return the protocol if the scores change."""
     if unknown := sorted(str(key) for key in cfg.data if key not in _PLACES):
         raise ValueError(
-            f"data.{unknown[0]} cannot change after training; data.root and data.roi alone can, for images and regions "
-            "of interest that have moved"
+            f"data.{unknown[0]} cannot change after training; data.root, data.extra and data.roi alone can, for images "
+            "and regions of interest that have moved"
         )
     for key in _PLACES:
         if cfg.data.get(key) is not None:

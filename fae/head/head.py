@@ -33,6 +33,9 @@ class Head(nn.Module, ABC):
             fine: number of leading channels that are finer than a cell, see `fae.space.space.Space`.
         """
 
+    def forget(self) -> None:
+        """Forget what was remembered, so that `remember` looks again; most heads remember nothing."""
+
     @abstractmethod
     def losses(self, point: Tensor, reconstruction: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return what is minimised beside the objective, a scalar for each name.

@@ -74,6 +74,11 @@ class NearestHead(Head):
         self.bank = cells.repeat(-(-self.most // len(cells)), 1)[: self.most].to(self.bank.device)
         self._remember()
 
+    def forget(self) -> None:
+        """See `Head.forget`."""
+        self.bank = self.bank.new_zeros(self.most, 0)
+        self._remember()
+
     def losses(self, point: Tensor, reconstruction: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return nothing to minimise."""
         return {}

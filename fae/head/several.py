@@ -31,6 +31,11 @@ class Heads(Head):
         for head in self._heads():
             head.remember(points, images, fine)
 
+    def forget(self) -> None:
+        """See `Head.forget`."""
+        for head in self._heads():
+            head.forget()
+
     def losses(self, point: Tensor, reconstruction: Tensor, batch: Batch) -> dict[str, Tensor]:
         """See `Head.losses`: those of all members."""
         found: dict[str, Tensor] = {}

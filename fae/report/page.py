@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from fae.report.continued import continued
 from fae.report.heatmaps import Heatmap, best, data_uri, heatmaps_of, worst
 from fae.report.means import constant, differing, is_synthetic, label, over_datasets, over_seeds, text
 from fae.report.paper import missing
@@ -75,6 +76,7 @@ def page(sweep: Sweep, runs: pd.DataFrame, settings: Sequence[str], pictures: in
         comparison=None if summary is None else comparison_table(summary, settings),
         missing=missing(list(runs["dataset"])),
         plots=[(p.title, Markup(_div(p.figure)), p.caption) for p in drawn],
+        continued=[(one, Markup(_div(one.figure)) if one.figure else "") for one in continued(sweep)],
         plotly=_script(get_plotlyjs()),
         best=_embed(best(found, pictures)),
         worst=_embed(worst(found, pictures)),

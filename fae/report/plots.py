@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 from fae.report.means import is_synthetic, label, natural, text
 
 _PANELS = {"image_auroc": "image AUROC", "pixel_auroc": "pixel AUROC"}
-_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#666666", "#8c6d31", "#7b4173")
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#666666", "#8c6d31", "#7b4173")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star")
 _LINES = 20  # more lines could not be told apart
@@ -66,14 +66,14 @@ def _against(runs: pd.DataFrame, setting: str, settings: Sequence[str]) -> Plot:
                     legendgroup=str(i),
                     showlegend=column == 1,
                     mode="lines+markers",
-                    line={"color": _COLOURS[colour % len(_COLOURS)], "dash": _DASHES[mark % len(_DASHES)]},
+                    line={"color": COLOURS[colour % len(COLOURS)], "dash": _DASHES[mark % len(_DASHES)]},
                     marker={"symbol": _SYMBOLS[mark % len(_SYMBOLS)], "size": 8},
                 ),
                 row=1,
                 col=column,
             )
     figure.update_xaxes(title=label(setting))
-    return Plot(f"AUROC against {label(setting)}", _styled(figure, 420), _caption(pooled))
+    return Plot(f"AUROC against {label(setting)}", styled(figure, 420), _caption(pooled))
 
 
 def _bars(runs: pd.DataFrame, settings: Sequence[str]) -> Plot:
@@ -95,7 +95,7 @@ def _bars(runs: pd.DataFrame, settings: Sequence[str]) -> Plot:
                     name=objective,
                     legendgroup=objective,
                     showlegend=row == 1,
-                    marker_color=_COLOURS[i % len(_COLOURS)],
+                    marker_color=COLOURS[i % len(COLOURS)],
                 ),
                 row=row,
                 col=1,
@@ -118,7 +118,7 @@ def _bars(runs: pd.DataFrame, settings: Sequence[str]) -> Plot:
     bottom = 0.5 if lowest >= 0.5 else 0.0
     figure.update_yaxes(range=[bottom, 1.02])
     caption = _caption(pooled) + (" Axes begin at 0.5, the level of chance." if bottom else "")
-    return Plot("AUROC by data set", _styled(figure, 560), caption)
+    return Plot("AUROC by data set", styled(figure, 560), caption)
 
 
 def _error(spread: "pd.Series[float]") -> dict[str, Any]:
@@ -137,7 +137,8 @@ def _caption(pooled: Sequence[str]) -> str:
     return f"The plot shows mean and standard deviation over {over}, never over data sets."
 
 
-def _styled(figure: Any, height: int) -> Any:
+def styled(figure: Any, height: int) -> Any:
+    """Give a figure the look that all figures of the page share; `height` is in px."""
     figure.update_layout(
         template="plotly_white",
         height=height,

@@ -68,6 +68,8 @@ class Run:
     """The values that the command line set, by key."""
     config: dict[str, Any] = field(default_factory=dict)
     """The flat configuration that determines the result; empty if only the metrics are left."""
+    parent: dict[str, Any] = field(default_factory=dict)
+    """What the run that it went on from had found, by the keys of metrics.json that begin with parent."""
     images: str | None = None
     """The fingerprint of the images, because two folders may have one name."""
 
@@ -136,7 +138,8 @@ def _finished(folder: Path) -> Run:
         config = identity(plain)
     if (folder / ORIGIN).is_file():
         images = str(_mapping(folder / ORIGIN).get("fingerprint"))
-    return Run(row, identity({key: value for key, _, value in words}), config, images)
+    parent = {key: value for key, value in metrics.items() if key.partition("_")[0] == "parent"}
+    return Run(row, identity({key: value for key, _, value in words}), config, parent, images)
 
 
 def _mapping(path: Path) -> Mapping[str, Any]:

@@ -60,7 +60,7 @@ def begin(
         sweep or run_dir,
         run_dir.name if run_dir.name.startswith(name) else f"{name}-{run_dir.name}",
         [
-            *(data.index.dataset.split(":")[0], cfg.category.name, data.corruption.name),
+            *(data.index.dataset.split(":")[0], cfg.category.name, data.preparation.corruption.name),
             *(objective_name(cfg), *([] if lam is None else [f"lam={lam:g}"]), *cfg.tags),
         ],
         resolved(cfg),

@@ -15,8 +15,11 @@ _PRESENTATION = (
     *("callback.history", "callback.reconstructions", "callback.compiled"),
     *("trainer.enable_progress_bar", "trainer.log_every_n_steps", "space.keep"),
     # The fingerprint identifies the data and the regions of interest, wherever they lie.
-    *("data.root", "data.roi", "data.source.default_root", "data.source.cache_dir", "data.cache_dir"),
+    *("data.root", "data.extra", "data.roi", "data.source.default_root", "data.source.cache_dir", "data.cache_dir"),
 )
+
+_ADDED = ("continue_from",)
+"""The keys that runs of older versions lack; null, which they then stand for, changes no hash."""
 
 # These keys concern the use of a network that is trained already.
 _SCORING = (
@@ -44,7 +47,7 @@ def identity(plain: dict[str, Any]) -> dict[str, Any]:
         else:
             flat[path] = value
 
-    walk("", plain)
+    walk("", {key: value for key, value in plain.items() if key not in _ADDED or value is not None})
     return _without(flat, _PRESENTATION)
 
 

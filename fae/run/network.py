@@ -45,13 +45,7 @@ def load_weights(network: nn.Module, cfg: DictConfig, run_dir: Path) -> dict[str
     path = checkpoint_of(run_dir)
     if not path.is_file():
         raise FileNotFoundError(f"run_dir (={run_dir}) holds neither {BEST} nor {LAST}; train it again")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        weights = checkpoint["state_dict"]
-        network.load_state_dict({k.removeprefix(_PREFIX): weights[k] for k in weights if k.startswith(_PREFIX)})
-    except (RuntimeError, KeyError, EOFError, UnpicklingError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ValueError(f"{path} holds no weights for the network of this run ({reason}); train it again") from error
+    step = read_weights(network, path)
     fold_batch_norm(network)
     if path.name == BEST and "best" in cfg.callback:
         best = cfg.callback.best
@@ -60,4 +54,20 @@ def load_weights(network: nn.Module, cfg: DictConfig, run_dir: Path) -> dict[str
         )
     else:
         chosen = "last step"
-    return {"checkpoint": f"{path.name}: {chosen}", "checkpoint_step": int(checkpoint["global_step"])}
+    return {"checkpoint": f"{path.name}: {chosen}", "checkpoint_step": step}
+
+
+def read_weights(network: nn.Module, path: Path) -> int:
+    """Load a checkpoint into a network, which can go on learning, and return the checkpoint's step.
+
+    Raises:
+        ValueError: the file is no checkpoint, or it belongs to another network.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        weights = checkpoint["state_dict"]
+        network.load_state_dict({k.removeprefix(_PREFIX): weights[k] for k in weights if k.startswith(_PREFIX)})
+        return int(checkpoint["global_step"])
+    except (RuntimeError, KeyError, EOFError, UnpicklingError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(f"{path} holds no weights for the network of this run ({reason}); train it again") from error

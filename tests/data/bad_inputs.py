@@ -535,6 +535,52 @@ MASKS = [
     ),
 ]
 
+EXTRA = [
+    Row(
+        "`data.extra=nowhere`",
+        "data.extra=nowhere",
+        "data.extra (=nowhere) is no folder; name one that holds normal images",
+    ),
+    Row(
+        "a folder of further images that holds none",
+        "data.extra=more",
+        "data.extra (=more) holds the sub-folder(s) good; name the folder itself that holds normal images",
+        lambda: several("0.png", folder="more/good/"),
+    ),
+    Row(
+        "one folder of further images twice",
+        "data.extra=[more,more]",
+        "data.extra (=more) holds 1 image(s) that data.root, or another folder of data.extra, holds already: "
+        "more/0.png; name each folder once",
+        lambda: several("0.png", folder="more/"),
+    ),
+    Row(
+        "test images as further images to learn from",
+        "data.extra=d/test/good",
+        "data.extra (=d/test/good) holds 4 image(s) that data.root, or another folder of data.extra, holds already: "
+        "d/test/good/000.png, d/test/good/001.png, d/test/good/002.png and 1 more; name each folder once, and move "
+        "images out of the test set before you learn from them",
+    ),
+    Row(
+        "a further image of two pages",
+        "data.extra=more",
+        "more/0.tif has 2 pages",
+        lambda: put("more/0.tif", patch(), save_all=True, append_images=[Image.fromarray(patch())]),
+    ),
+    noted(
+        "other files among further images",
+        "left out of more: 1 file(s) of suffix .txt (a.txt)",
+        lambda: [several("0.png", "1.png", folder="more/"), put("more/a.txt")],
+        words="data.extra=more",
+    ),
+    Row(
+        "`continue_from=nowhere`",
+        "continue_from=nowhere",
+        "continue_from (=nowhere) names no run to go on from: run_dir (=nowhere) is no run of fae.train: it holds no "
+        "config.yaml, origin.json, metrics.json",
+    ),
+]
+
 REGIONS = [
     Row(
         "`data.roi=nowhere`",
@@ -1148,7 +1194,7 @@ EVALUATIONS = [
     Row(
         "`data.rotate=false` after training",
         "+data.rotate=false",
-        "data.rotate cannot change after training; data.root and data.roi alone can",
+        "data.rotate cannot change after training; data.root, data.extra and data.roi alone can",
         command="evaluate",
     ),
     Row("`name=a/b`", "name=a/b", "name (=a/b) must be a file's name without a folder", command="evaluate"),
@@ -1205,6 +1251,7 @@ KINDS: dict[str, list[Row]] = {
     "Names": NAMES,
     "Images": IMAGES,
     "Masks": MASKS,
+    "Further images, and a run to go on from": EXTRA,
     "Regions of interest": REGIONS,
     "Tables": TABLES,
     "Groups": GROUPS,

@@ -4,8 +4,6 @@ import shutil
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,30 +11,10 @@ import torch
 from hydra.utils import instantiate
 from PIL import Image
 
-from fae.data.folder import folder
 from fae.data.module import DataModule
 from fae.data.prepare import Raw
 from fae.types import Batch, Images
 from tests.conftest import compose_train
-
-
-@pytest.fixture
-def build(tiny: Path) -> Callable[..., DataModule]:
-    def make(step: int = 0, rank: int = 0, world_size: int = 1, root: Path = tiny, **keys: Any) -> DataModule:
-        elastic = instantiate(compose_train("corruption=elastic").corruption, _convert_="all")
-        defaults = {"corruption": elastic, "batch_size": 4, "max_steps": 30}
-        data = DataModule(folder, str(root), "generic", **defaults | keys)
-        data.trainer = SimpleNamespace(  # type: ignore[assignment]
-            global_step=step,
-            global_rank=rank,
-            world_size=world_size,
-            training=True,
-            strategy=SimpleNamespace(root_device=torch.device("cpu")),
-        )
-        data.setup()
-        return data
-
-    return make
 
 
 def stream(data: DataModule, count: int) -> list[Raw]:
