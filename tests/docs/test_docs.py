@@ -24,6 +24,7 @@ CONFIGS = {
     "fae.evaluate": "evaluate",
     "fae.predict": "predict",
     "fae.export": "export",
+    "fae.merge": "merge",
     "fae.report": "report",
     "fae.dashboard": "dashboard",
     "fae.serve": "serve",
@@ -37,7 +38,10 @@ NO_WORDS = {"objective=amplifi", "key=value"}  # what the text says of words as 
 SPOKEN_OF = (
     ("train", ("category=generic",)),
     ("train", ("corruption=elastic",)),
-    *((config, ()) for config in ("evaluate", "predict", "export", "report", "dashboard", "serve", "benchmark")),
+    *(
+        (config, ())
+        for config in ("evaluate", "predict", "export", "merge", "report", "dashboard", "serve", "benchmark")
+    ),
     ("evaluate", ("grid=default",)),
 )
 """Configurations that hold every key which the text may speak of."""
