@@ -48,7 +48,7 @@ def main(words: list[str] | None = None) -> None:
     runs = dict(one.split("=", 1) for one in asked.runs)
     if missing := {kind.run for kind in KINDS} - runs.keys():
         raise SystemExit(f"name a run for {', '.join(sorted(missing))}, as in quick=RUN")
-    table = pd.DataFrame([one for kind in KINDS for one in row(kind, runs)])
+    table = pd.DataFrame([one for kind in KINDS for one in row(kind, runs)]).convert_dtypes()
     table.to_csv(asked.out, index=False, float_format="%.2g")
     print(table.to_string(index=False))
 
