@@ -335,7 +335,7 @@ def test_odd_sizes_train(size: str, tiny_config: Build) -> None:
 
 
 def test_the_kind_of_residual_changes_the_scores(tiny_config: Build, tmp_path: Path) -> None:
-    kinds = ("squared", "ssim", "darker", "brighter")
+    kinds = ("squared", "ssim", "msgms", "darker", "brighter")
     runs = [train(tiny_config(kind, f"score/residual={kind}", *SHORT)) for kind in kinds]
     assert tuple(run["residual"] for run in runs) == kinds
     assert len({(tmp_path / kind / "scores.csv").read_text() for kind in kinds}) == len(kinds)

@@ -44,7 +44,7 @@ class Candidate(NamedTuple):
 def links(images: Path, count: int) -> Iterator[Path]:
     """Yield a folder of so many links to pictures, a thousand in each sub-folder."""
     files = sorted(all_images_in(images))
-    with tempfile.TemporaryDirectory(dir=images.parent if os.access(images.parent, os.W_OK) else None) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         for i, file in zip(range(count), itertools.cycle(files), strict=False):
             link = Path(folder) / f"{i // 1000:04d}" / f"{i:07d}{file.suffix}"
             link.parent.mkdir(exist_ok=True)

@@ -13,7 +13,7 @@ from fae.picture.panel import outline, overlay
 from fae.predict.scorer import Found
 
 _PNG: dict[str, Any] = {"format": "PNG", "compress_level": 1}
-"""The quickest compression: the usual level takes most of the time of a prediction, and makes files an eighth smaller."""
+"""The quickest compression; the usual level takes five times as long, and makes files an eighth smaller."""
 _LINE, _SMALLEST = 16, 10
 """The height of an overlay in lines of text, and the least height of a line in px."""
 

@@ -94,10 +94,11 @@ def test_thresholds_are_inputs_with_defaults(exported: Path) -> None:
     [
         ("filter", ("score/residual=ssim", "score/image_score=top", "score.t=20")),
         ("filter", ("score/residual=brighter", "ensemble=[RUNS/filter,RUNS/again]", "ensemble_scale=validation")),
+        ("filter", ("score/residual=msgms",)),
         ("pad", ("score/image_score=excess", "score.t=3")),
         ("pad", ("score/residual=darker", "score.k=1", "score.n=0")),
     ],
-    ids=["ssim-t", "ensemble", "pad-excess-t", "pad-contrast"],
+    ids=["ssim-t", "ensemble", "msgms", "pad-excess-t", "pad-contrast"],
 )
 def test_the_contract_holds_for(name: str, words: tuple[str, ...], runs: Path, tmp_path: Path) -> None:
     given = [word.replace("RUNS", str(runs)) for word in words]

@@ -5,6 +5,7 @@ import torch
 
 from fae.score.image_score import Top
 from fae.score.levels import by_level
+from fae.score.residual.msgms import GradientDissimilarity
 from fae.score.residual.one_sided import OneSided
 from fae.score.residual.squared import Squared
 from fae.score.residual.ssim import Dissimilarity
@@ -35,7 +36,7 @@ def test_each_level_is_compared_alone() -> None:
     assert torch.equal(levels[:, 1:], Squared()(point[:, 3:], reconstruction[:, 3:]))
 
 
-@pytest.mark.parametrize("residual", [OneSided("darker"), Dissimilarity()])
+@pytest.mark.parametrize("residual", [OneSided("darker"), Dissimilarity(), GradientDissimilarity()])
 def test_residuals_of_images_refuse_features(residual: Residual) -> None:
     point = torch.rand(1, 24, 16, 16)
     with pytest.raises(

@@ -1,11 +1,14 @@
+import cv2
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import prewitt, uniform_filter
+from skimage.measure import block_reduce
 from skimage.metrics import structural_similarity
 
 from fae.score.average import damping
 from fae.score.image_score import Contrast, Excess, Max, Sum, Top
+from fae.score.residual.msgms import GradientDissimilarity
 from fae.score.residual.one_sided import OneSided
 from fae.score.residual.squared import Squared
 from fae.score.residual.ssim import Dissimilarity
@@ -14,6 +17,7 @@ from fae.score.smoothing import smooth
 from fae.score.threshold import Thresholds
 
 squared, dissimilarity, darker, brighter = Squared(), Dissimilarity(), OneSided("darker"), OneSided("brighter")
+gradients = GradientDissimilarity()
 
 
 def test_residual_is_equation_2(generator: torch.Generator) -> None:
@@ -34,7 +38,7 @@ def test_the_sum_over_a_grey_image_is_the_squared_norm(generator: torch.Generato
     torch.testing.assert_close(total, (grey - other)[:, 0].square().sum(dim=(1, 2)))
 
 
-@pytest.mark.parametrize("measure", [squared, dissimilarity, darker, brighter])
+@pytest.mark.parametrize("measure", [squared, dissimilarity, gradients, darker, brighter])
 def test_residual_refuses_other_shapes(measure) -> None:
     with pytest.raises(ValueError, match=r"reconstruction \(shape \(1, 3, 4, 5\)\) must have the shape of image"):
         measure(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 5))
@@ -89,6 +93,42 @@ def test_dissimilarity_laws(generator: torch.Generator) -> None:
     assert dissimilarity(image, 1 - image).max() > 1
     black = torch.zeros(1, 3, 12, 12)  # Kornia adds 1e-12 to a denominator of 9e-8 there
     assert dissimilarity(black, black).max() < 2e-5
+
+
+def test_gradient_dissimilarity_against_scipy(generator: torch.Generator) -> None:
+    """Zavrtanik et al. 2021, eq. 4 to 6, from libraries that know nothing of ours."""
+    image = torch.rand(1, 3, 40, 64, generator=generator)
+    reconstruction = (image + 0.2 * torch.randn(image.shape, generator=generator)).clamp(0, 1)
+    expected = np.zeros((40, 64))
+    for scale in (1, 2, 4, 8):
+        magnitudes = []
+        for shown in (image, reconstruction):
+            grey = block_reduce(shown[0].mean(dim=0).double().numpy(), (scale, scale), np.mean)
+            magnitudes.append(np.hypot(*(prewitt(grey, axis, mode="nearest") / 3 for axis in (0, 1))))
+        one, other = magnitudes
+        unlike = 1 - (2 * one * other + 0.0026) / (one**2 + other**2 + 0.0026)
+        expected += cv2.resize(unlike, (64, 40), interpolation=cv2.INTER_LINEAR) / 4
+    np.testing.assert_allclose(gradients(image, reconstruction)[0, 0].numpy(), expected, atol=1e-5)
+
+
+def test_gradient_dissimilarity_laws(generator: torch.Generator) -> None:
+    image = torch.rand(2, 3, 17, 31, generator=generator)
+    other = torch.rand(2, 3, 17, 31, generator=generator)
+    found = gradients(image, other)
+    assert found.shape == (2, 1, 17, 31)
+    assert 0 <= found.min() < found.max() <= 1
+    assert not gradients(image, image).any()
+    torch.testing.assert_close(found, gradients(other, image))
+    torch.testing.assert_close(found, gradients(1 - image, 1 - other), msg="edges have no sign")
+    assert gradients(image, image + 0.3).max() < 1e-5, "a shift of the brightness is no edge"
+    torch.testing.assert_close(found, gradients(image.flip(1), other), msg="colours count alike")
+
+
+@pytest.mark.parametrize("size", [(15, 64), (64, 15)])
+def test_gradient_dissimilarity_of_small_images(size: tuple[int, int]) -> None:
+    image = torch.zeros(1, 3, *size)
+    with pytest.raises(ValueError, match=rf"needs 16×16 px; these have {size[0]}×{size[1]}: use larger ones, or"):
+        gradients(image, image)
 
 
 @pytest.mark.parametrize(("k", "n"), [(3, 1), (5, 2), (9, 3), (21, 1)])
