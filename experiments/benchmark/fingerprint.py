@@ -24,7 +24,7 @@ from fae.train import train
 
 PARTS = (
     *("fae.data.decoded.of_pixels", "fae.data.decoded.state_of", "fae.data.memo.Memo.recall"),
-    *("fae.data.memo.Memo.remember", "fae.data.module.identity"),
+    *("fae.data.memo.Memo.remember", "fae.data.module.identities"),
 )
 """The functions that fingerprints consist of; a call from another one of them counts once."""
 START = "fae.data.module.DataModule.setup"
