@@ -41,7 +41,7 @@ from fae.run.folder import LAST, METRICS, State, new_run_dir, state
 from fae.run.forward import predict
 from fae.run.identity import resolved
 from fae.run.network import load_weights
-from fae.run.parent import check_split, continued, results, take_over
+from fae.run.parent import continued, go_on
 from fae.score.score import Score
 from fae.tracking.session import safe_mode
 
@@ -128,10 +128,7 @@ def _train(
     module.network.check(data.stages[0])
     module.network.check_score(score)
     module.network.check_roi(data.train.roi, {"objective": module.objective, "score.residual": score.residual})
-    parent = None if cfg.continue_from is None else Path(cfg.continue_from)
-    if parent is not None:
-        check_split(parent, cfg, data)
-        take_over(module.network, parent)
+    parent = None if cfg.continue_from is None else go_on(Path(cfg.continue_from), cfg, data, module.network)
     mode = safe_mode(cfg.logger.mode)
     words = [word for word in command if not word.startswith(("run_dir=", "sweep="))]
     resume = shlex.join([python(), "-m", "fae.train", *words, override("run_dir", str(run_dir))])
@@ -168,11 +165,10 @@ def _train(
             | environment(trainer.strategy.root_device)
         )
         others |= find_unseen(trainer, module, data, score, instantiate(cfg.unseen, _convert_="all"))
-        before = None if parent is None else results(parent)
-        others |= {} if before is None else before.facts
+        others |= {} if parent is None else parent.facts
         finished = finish(cfg, data, score, maps, others)
         write_detector(run_dir / DETECTOR, cfg, run_dir, score, maps, finished.result, data)
-        write_run(run_dir, finished, test.reconstruction, data, cfg.pictures, logger, cfg.logger.log_model, before)
+        write_run(run_dir, finished, test.reconstruction, data, cfg.pictures, logger, cfg.logger.log_model, parent)
     metrics = finished.metrics
     if reason := metrics.get("image_threshold_undefined"):
         print(f"NOTE: this run scores images, but decides nothing: {reason}", flush=True)

@@ -3,21 +3,25 @@
 import csv
 import json
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 import fae
-from fae.cli.schema import register
+from fae.cli.schema import conf_dir, register
 from fae.run.folder import METRICS
 from fae.run.parent import continued
+from fae.train import train as start
 from tests.conftest import once, textured, write_tiny
 from tests.processes import Done, Forked
+from tests.test_train import At, assert_equal_runs
 
 WORDS = (
     *("experiment=quick", "data=folder", "category=generic", "model.width=4", "data.image_size=32"),
@@ -108,8 +112,8 @@ def test_scores_stand_side_by_side(runs: Path) -> None:
     assert "parent_score" not in old[0]
 
 
-def test_a_run_that_goes_on_is_nearer_to_where_it_began(runs: Path, tmp_path: Path, forked: Forked) -> None:
-    """With a rate of zero the weights stay those of the parent: they, and no others, are where training begins."""
+def test_training_begins_with_the_weights_of_the_parent(runs: Path, tmp_path: Path, forked: Forked) -> None:
+    """They stay as they are where the learning rate is zero."""
     words = (f"continue_from={runs / 'parent'}", "optimizer.lr=0", "trainer.max_steps=4", f"run_dir={tmp_path / 'run'}")
     assert train(forked, *words).returncode == 0
     best, found = weights(runs / "parent" / "best.ckpt"), weights(tmp_path / "run" / "last.ckpt")
@@ -136,15 +140,58 @@ def test_the_new_run_can_be_used_like_any(runs: Path, tmp_path: Path, forked: Fo
     assert done.returncode == 0, done.stderr
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(runs: Path, tmp_path: Path, forked: Forked) -> None:
-    """The command that goes on, which holds the parent's words, too, makes the same run again."""
-    shutil.copytree(runs / "child", tmp_path / "child")
-    for name in (METRICS, "detector.pt", "scores.csv", "best.ckpt", "last.ckpt"):
-        (tmp_path / "child" / name).unlink()
+def test_the_recorded_words_make_the_run_again(runs: Path, tmp_path: Path, forked: Forked) -> None:
     words = [word for word in metrics_of(runs / "child")["overrides"] if not word.startswith("run_dir=")]
     done = train(forked, *words, f"run_dir={tmp_path / 'child'}")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "child" / "scores.csv").read_bytes() == (runs / "child" / "scores.csv").read_bytes()
+
+
+def compose_continued(*words: str) -> DictConfig:
+    every = continued(words)
+    with initialize_config_dir(conf_dir(), version_base="1.3"):
+        return compose("train", every)
+
+
+def test_a_child_that_was_stopped_equals_an_uninterrupted_one(runs: Path, tmp_path: Path) -> None:
+    words = (f"continue_from={runs / 'parent'}", f"data.extra={runs / 'extra'}")
+    cfg = compose_continued(*words, f"run_dir={tmp_path / 'child'}")
+    with pytest.raises(SystemExit):
+        start(cfg.copy(), watching=[At(7, lambda: signal.raise_signal(signal.SIGTERM))])
+    assert torch.load(tmp_path / "child" / "last.ckpt", weights_only=True)["global_step"] == 7
+    start(cfg)
+    assert_equal_runs(tmp_path / "child", runs / "child")
+
+
+def test_what_the_parent_knows_is_read_before_training(runs: Path, tmp_path: Path) -> None:
+    """A parent without its table of scores is gone on from all the same; its columns are then empty."""
+    shutil.copytree(runs / "parent", tmp_path / "parent")
+    (tmp_path / "parent" / "scores.csv").unlink()
+    words = (f"continue_from={tmp_path / 'parent'}", "trainer.max_steps=4", f"run_dir={tmp_path / 'child'}")
+    metrics = start(compose_continued(*words))
+    assert metrics["parent_image_auroc"] == metrics_of(runs / "parent")["image_auroc"]
+    rows = list(csv.DictReader((tmp_path / "child" / "scores.csv").read_text().splitlines()))
+    assert {row["parent_score"] for row in rows} == {""}
+    for name in ("best.ckpt", "last.ckpt"):
+        (tmp_path / "parent" / name).unlink()
+    with pytest.raises(ValueError, match="has no weights: .* holds neither best.ckpt nor last.ckpt"):
+        start(compose_continued(*words[:2], f"run_dir={tmp_path / 'other'}"))
+    assert not (tmp_path / "other").exists()
+
+
+def test_folders_of_the_parent_that_have_moved(runs: Path, tmp_path: Path) -> None:
+    """The folder at its new place stands for the one that is gone; another one does not."""
+    shutil.copytree(runs / "child", tmp_path / "child")
+    config = OmegaConf.load(tmp_path / "child" / "config.yaml")
+    config.data.extra = [str(tmp_path / "gone")]
+    OmegaConf.save(config, tmp_path / "child" / "config.yaml")
+    words = (f"continue_from={tmp_path / 'child'}", "trainer.max_steps=4", f"run_dir={tmp_path / 'run'}")
+    cfg = compose_continued(*words, f"data.extra=[{runs / 'extra'},{runs / 'more'}]")
+    assert cfg.data.extra == [str(runs / "extra"), str(runs / "more")]
+    assert start(cfg)["parent"] == "child"
+    other = compose_continued(*words[:2], f"data.extra={runs / 'more'}", f"run_dir={tmp_path / 'other'}")
+    with pytest.raises(ValueError, match="was trained on other images than those of data.root and data.extra now"):
+        start(other)
 
 
 def test_the_memory_looks_at_the_new_images(tmp_path: Path, forked: Forked) -> None:

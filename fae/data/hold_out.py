@@ -52,14 +52,18 @@ class HoldOut:
 
         Returns:
             the images to learn from, the held-out images, and the files that belong to neither group, because they are
-            copies of held-out images.
+            copies of held-out images, or of images of a folder before theirs.
 
         Raises:
             ValueError: there are too few images for the folds, or only copies of held-out images are left to learn
                 from.
         """
         ends = list(accumulate((len(samples) - sum(extra), *extra)))
-        units = [_drawn(_units(samples, range(first, last)), seed) for first, last in pairwise([0, *ends])]
+        paths = [sample.path for sample in samples]
+        # A copy of an image that is learned from must not be held out, and one of a held-out image not learned from.
+        again = {path for first, last in pairwise(ends) for path in copies(paths[:first], paths[first:last])}
+        parts = [[i for i in range(first, last) if paths[i] not in again] for first, last in pairwise([0, *ends])]
+        units = [_drawn(_units(samples, part), seed) for part in parts]
         self._check(units[0], ends[0])
         chosen: set[int] = set()
         sides: dict[str | None, bool] = {}  # whether a group is held out
@@ -69,14 +73,14 @@ class HoldOut:
             chosen |= {i for unit in part for i in unit if sides.get(samples[i].group)}
             sides |= {name: unit[0] in chosen for unit in part if (name := samples[unit[0]].group) is not None}
         val = [sample for i, sample in enumerate(samples) if i in chosen]
-        train = [sample for i, sample in enumerate(samples) if i not in chosen]
+        train = [sample for i, sample in enumerate(samples) if i not in chosen and sample.path not in again]
         twins = set(copies([sample.path for sample in val], [sample.path for sample in train]))
         kept = [sample for sample in train if sample.path not in twins]
         if not kept:
             raise ValueError(
                 f"all {len(train)} training images equal held-out images ({val[0].path} …); remove the copies"
             )
-        return kept, val, sorted(twins)
+        return kept, val, sorted(twins | again)
 
     def _first(self, units: Sequence[Sequence[int]]) -> list[int]:
         count = sum(map(len, units))

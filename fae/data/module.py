@@ -158,7 +158,7 @@ class DataModule(lightning.LightningDataModule):
             return
         train, val, left = self.hold_out(self.index.train, self.seed, self.index.extra)
         if left:
-            self._note("{} training image(s) equal held-out images and are left out of training", left)
+            self._note("{} training image(s) equal held-out or earlier images and are left out of training", left)
         learned, test = ([sample.path for sample in some] for some in ([*val, *train], self.index.test))
         if copied := copies(learned, test):
             self._note("{} test image(s) equal training images, so that the metrics look better than they are", copied)

@@ -23,8 +23,15 @@ def build_network(cfg: DictConfig) -> Network:
 
 
 def checkpoint_of(run_dir: Path) -> Path:
-    """Return the path of the best checkpoint, or of the last one if no best one was kept."""
-    return run_dir / BEST if (run_dir / BEST).is_file() else run_dir / LAST
+    """Return the path of the best checkpoint, or of the last one if no best one was kept.
+
+    Raises:
+        FileNotFoundError: there is neither.
+    """
+    for path in (run_dir / BEST, run_dir / LAST):
+        if path.is_file():
+            return path
+    raise FileNotFoundError(f"run_dir (={run_dir}) holds neither {BEST} nor {LAST}; train it again")
 
 
 def load_weights(network: nn.Module, cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
@@ -43,8 +50,6 @@ def load_weights(network: nn.Module, cfg: DictConfig, run_dir: Path) -> dict[str
         ValueError: the file is no checkpoint, or it belongs to another network.
     """
     path = checkpoint_of(run_dir)
-    if not path.is_file():
-        raise FileNotFoundError(f"run_dir (={run_dir}) holds neither {BEST} nor {LAST}; train it again")
     step = read_weights(network, path)
     fold_batch_norm(network)
     if path.name == BEST and "best" in cfg.callback:

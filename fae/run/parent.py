@@ -32,18 +32,19 @@ _MACHINE = "trainer.precision"  # the run writes down what "auto" became
 
 
 class Parent(NamedTuple):
-    """The results of the run that another one goes on from, on the same test images."""
+    """What the run that another one goes on from found in the same test images."""
 
     facts: dict[str, Any]
     """Entries for metrics.json."""
     scores: Sequence[tuple[str, ...]]
-    """The values of `PARENT_COLUMNS` for each test image."""
+    """The values of `PARENT_COLUMNS` for each test image; empty if the run's table of scores is gone."""
 
 
 def continued(words: Sequence[str]) -> list[str]:
     """Let a command line with `continue_from=RUN` begin with the words of that run; later words replace earlier ones.
 
-    Folders of `data.extra` come after those of the run, so that nothing that it has learned from is left out.
+    Folders of `data.extra` come after those of the run, so that nothing that it has learned from is left out. One of
+    them may stand for a folder of the run that is gone: `go_on` compares what they hold.
 
     Args:
         words: words of the command line, from `fae.cli.words.as_typed`.
@@ -62,8 +63,8 @@ def continued(words: Sequence[str]) -> list[str]:
     before = [word for word in before if key_of(word) not in given]
     if _EXTRA not in given:
         return [*before, *words]
-    new = value_of(given[_EXTRA])
-    folders = dict.fromkeys([*_folders(run.data.get("extra")), *_folders(new)])
+    old = [name for name in _folders(run.data.get("extra")) if Path(name).is_dir()]
+    folders = dict.fromkeys([*old, *_folders(value_of(given[_EXTRA]))])
     extra = ",".join(override("", name)[1:] for name in folders)
     return [*before, *(word for word in words if word != given[_EXTRA]), f"{_EXTRA}=[{extra}]"]
 
@@ -94,29 +95,44 @@ def _check_words(folder: Path, words: list[str], run: DictConfig) -> None:
         )
 
 
-def take_over(network: Network, folder: Path) -> None:
-    """Load the weights and the statistics of a run; the head looks at the new training images itself.
+def go_on(folder: Path, cfg: DictConfig, data: DataModule, network: Network) -> Parent:
+    """Take over what a finished run has learned: weights and statistics; the head looks at the training images itself.
+
+    Args:
+        folder: folder of the run.
+        cfg: configuration of the run that goes on.
+        data: its data module after `setup`.
+        network: its network, which is changed.
 
     Raises:
-        ValueError: the run has no weights for this network.
+        ValueError: there is no such run; its images, or the rule of their split, are not those of now, to which
+            `data.extra` may add; or it has no weights for this network.
     """
+    run, metrics = _finished(folder)
+    _check_split(folder, run, cfg, data)
+    if metrics["test_images"] != len(data.test.samples):
+        raise ValueError(
+            f"{_CONTINUE} (={folder}) judged {metrics['test_images']} test images, and this run judges "
+            f"{len(data.test.samples)}, which cannot be compared; leave data.image_size and data.aspect as they were"
+        )
     try:
-        read_weights(network, checkpoint_of(folder))
-    except (ValueError, OSError) as error:
+        checkpoint = checkpoint_of(folder)
+    except FileNotFoundError as error:
+        raise ValueError(f"{_CONTINUE} (={folder}) has no weights: {error}") from error
+    try:
+        read_weights(network, checkpoint)
+    except ValueError as error:
         raise ValueError(
             f"{_CONTINUE} (={folder}) has no weights for this run: {error}; leave out the words that change space, "
             "model or head"
         ) from error
     network.head.forget()
+    facts = {f"parent_{key}": metrics[key] for key in _SHOWN if metrics.get(key) is not None}
+    return Parent({"parent": folder.resolve().name} | facts, _scores(folder / SCORES, len(data.test.samples)))
 
 
-def check_split(folder: Path, cfg: DictConfig, data: DataModule) -> None:
-    """Check that nothing is held out now that the run has learned from: it would make the thresholds too low.
-
-    Raises:
-        ValueError: the images, or the rule of the split, are not those of the run, to which `data.extra` may add.
-    """
-    run, _ = _finished(folder)
+def _check_split(folder: Path, run: DictConfig, cfg: DictConfig, data: DataModule) -> None:
+    """Check that nothing is held out now that a run has learned from: it would make the thresholds too low."""
     for key in _SPLIT:
         if (was := run.data.get(key)) != (now := cfg.data.get(key)):
             raise ValueError(
@@ -127,15 +143,15 @@ def check_split(folder: Path, cfg: DictConfig, data: DataModule) -> None:
     fingerprint = json.loads((folder / ORIGIN).read_text(encoding="utf-8"))["fingerprint"]
     if before >= len(data.identities) or data.identities[before].fingerprint != fingerprint:
         raise ValueError(
-            f"{_CONTINUE} (={folder}) was trained on other images than those of data.root now; put new images into a "
-            f"folder of their own, {_EXTRA}=FOLDER, and leave the others, the test images and data.roi as they were"
+            f"{_CONTINUE} (={folder}) was trained on other images than those of data.root and data.extra now; put new "
+            f"images into a folder of their own, {_EXTRA}=FOLDER, and leave the others, the test images and data.roi "
+            "as they were"
         )
 
 
-def results(folder: Path) -> Parent:
-    """Read what a run found in the test images, to be shown beside the results of the run that goes on from it."""
-    _, metrics = _finished(folder)
-    facts = {f"parent_{key}": metrics[key] for key in _SHOWN if metrics.get(key) is not None}
-    with (folder / SCORES).open(newline="", encoding="utf-8") as file:
-        scores = [(row["score"], row.get("anomaly_percent", "")) for row in csv.DictReader(file)]
-    return Parent({"parent": folder.resolve().name} | facts, scores)
+def _scores(path: Path, count: int) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    if path.is_file():
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [(row["score"], row.get("anomaly_percent", "")) for row in csv.DictReader(file)]
+    return rows if len(rows) == count else [("",) * len(PARENT_COLUMNS)] * count

@@ -104,7 +104,21 @@ def test_copies_of_held_out_images_are_not_learned_from(tmp_path: Path, build: B
     both = build(extra=str(one))
     assert {sample.path for sample in alone.val.samples} <= {sample.path for sample in both.val.samples}
     assert one / "copy.png" not in {sample.path for sample in both.train.samples}
-    assert any("equal held-out images" in note and "copy.png" in note for note in both.notes)
+    assert any("equal held-out or earlier images" in note and "copy.png" in note for note in both.notes)
+
+
+def test_a_copy_of_what_was_learned_from_is_never_held_out(tmp_path: Path, build: Build) -> None:
+    """Else a network that goes on would judge itself by an image that it has learned from."""
+    alone = build()
+    more = write(tmp_path / "more", 1)
+    for sample in alone.train.samples:
+        (more / f"copy-{sample.path.name}").write_bytes(sample.path.read_bytes())
+    both = build(extra=str(more), val_fraction=0.4)
+    before = build(val_fraction=0.4)
+    assert {sample.path for sample in before.train.samples} <= {sample.path for sample in both.train.samples}
+    assert {sample.path for sample in both.val.samples} == {sample.path for sample in before.val.samples}
+    assert not any("copy" in sample.path.name for sample in (*both.train.samples, *both.val.samples))
+    assert any("equal held-out or earlier images" in note for note in both.notes)
 
 
 def test_the_data_set_alone_keeps_its_identity(tmp_path: Path, build: Build) -> None:
