@@ -28,8 +28,8 @@ test: install browser lint type
 test-slow: install
 	$(PYTHON) -m pytest -m slow -rs
 
-browser:  ## Chromium and its driver, for the tests marked `browser`: installed on Debian, where they are missing
-	@command -v chromedriver > /dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium chromium-driver; } || { echo 'make test needs chromium and chromedriver on the PATH; install them (Debian, as root: apt-get install chromium chromium-driver)' >&2; exit 1; }
+browser:  ## what the tests of pages need: Chromium, its driver and curl; installed on Debian, where they are missing
+	@{ command -v chromedriver && command -v curl; } > /dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium chromium-driver curl; } || { echo 'make test needs chromium, chromedriver and curl on the PATH; install them (Debian, as root: apt-get install chromium chromium-driver curl)' >&2; exit 1; }
 
 cpp-test: install  ## the C++ example of runtime/cpp; its tools are installed on Debian, where they are missing
 	@{ command -v cmake && command -v g++ && pkg-config --exists opencv4 && test -f /usr/include/nlohmann/json.hpp && /usr/bin/python3 -c 'import cv2'; } > /dev/null 2>&1 || { apt-get update -qq && apt-get install -qq -y --no-install-recommends cmake g++ pkg-config libopencv-dev nlohmann-json3-dev python3-opencv; } || { echo 'make cpp-test needs CMake, a C++ compiler, OpenCV and nlohmann-json; install them (Debian, as root: apt-get install cmake g++ pkg-config libopencv-dev nlohmann-json3-dev python3-opencv)' >&2; exit 1; }

@@ -132,6 +132,23 @@ def test_truncated_files_are_errors(suffix: str, rgb: np.ndarray, tmp_path: Path
         read_image(path)
 
 
+def test_a_header_that_lies_takes_no_memory(rgb: np.ndarray, tmp_path: Path) -> None:
+    """Else a file of a few hundred bytes would be decoded to 65,000×65,000 pixels."""
+    Image.fromarray(rgb).save(tmp_path / "a.jpg")
+    content = bytearray((tmp_path / "a.jpg").read_bytes())
+    frame = content.index(b"\xff\xc0")
+    content[frame + 5 : frame + 9] = struct.pack(">HH", 65_000, 65_000)
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a.jpg cannot be read .*cannot hold its 65000×65000 pixels"):
+        read_image(tmp_path / "a.jpg")
+
+
+def test_an_even_image_is_small_as_a_file(tmp_path: Path) -> None:
+    """It takes about one byte for 150 pixels, which is no lie."""
+    Image.new("RGB", (4000, 3000), (9, 9, 9)).save(tmp_path / "a.jpg", quality=1, subsampling=2, optimize=True)
+    assert read_image(tmp_path / "a.jpg").shape == (3000, 4000, 3)
+
+
 def test_garbage_and_floats_are_errors(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"not an image")
     with pytest.raises(ValueError, match="cannot be read"):

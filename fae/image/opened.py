@@ -20,6 +20,8 @@ Image.MAX_IMAGE_PIXELS = None  # a line-scan camera makes images of any length, 
 _ONE_PICTURE = ("MPO", "PSD")
 """Formats whose further pages are previews or layers."""
 _LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
+_PIXELS_IN_A_BYTE = 512
+"""The most that a JPEG file holds: 64 pixels take at least one bit."""
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -60,6 +62,7 @@ def opened(path: Path) -> Opened:
         pages = 1 if image.format in _ONE_PICTURE else getattr(image, "n_frames", 1)
         deep = len(image.getbands()) > 1 and any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
         asked = _turn(image)
+        _check_size(image, path)
         image.load()  # which turns a TIFF file itself
         turn = _turn(image)
         upright = image if turn is None else image.transpose(turn)
@@ -96,6 +99,13 @@ def is_turned(path: Path) -> bool:
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
     return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+
+
+def _check_size(image: Image.Image, path: Path) -> None:
+    """Refuse a header that lies, before memory for its pixels is taken."""
+    size = path.stat().st_size
+    if image.format in ("JPEG", "MPO") and image.height * image.width > _PIXELS_IN_A_BYTE * size:
+        raise ValueError(f"{size} bytes cannot hold its {image.height}×{image.width} pixels")
 
 
 @contextmanager

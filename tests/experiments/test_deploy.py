@@ -109,3 +109,10 @@ def test_memory_is_that_of_the_command(run_dir: Path) -> None:
     assert table["mib"].max() > 10
     with pytest.raises(ValueError, match="ended with exit code 1"):
         bulk.memory(bulk.Candidate("now", bulk.ROOT, run_dir / "nowhere"), run_dir.parent / "tiny" / "test", 5)
+
+
+def test_the_most_of_each_part_of_the_time() -> None:
+    samples = pd.DataFrame({"seconds": [0.0, 1, 2, 3, 4, 5, 6, 7, 8], "mib": [9.0, 1, 2, 4, 3, 5, 6, 8, 7]})
+    kept = bulk.highest(samples, parts=2)
+    assert kept["seconds"].tolist() == [0, 7]
+    assert kept["mib"].max() == samples["mib"].max()

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -116,7 +115,6 @@ def test_the_example_of_the_docs(server: Server, tmp_path: Path) -> None:
     assert answer["anomalous"] is True
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on the PATH")
 def test_the_commands_of_the_docs(server: Server, tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "serve.md").read_text(encoding="utf-8")
     (commands,) = re.findall(r"^```\n(URL=.*?)^```", page, re.MULTILINE | re.DOTALL)
